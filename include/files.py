@@ -1,0 +1,64 @@
+"""Writing so that nobody ever sees half a file, and paths that cannot leave their root."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name when the block ends well, and is removed when it does not.
+
+    The content is on disk before the name is (``fsync``), so that a power cut leaves the old file or the new one.  Folders
+    are made as needed.  Temporary names start with a dot and end in ``.part``: no scan takes them for a product.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def inside(root: str | Path, path: str | Path) -> Path:
+    """`path` (relative ones are taken from `root`), resolved, when it lies below `root`.
+
+    Raises
+    ------
+    ValueError
+        It lies elsewhere once ``..`` and links are resolved.
+    """
+    root = Path(root).resolve()
+    resolved = (root / path).resolve()
+    if not resolved.is_relative_to(root):
+        raise ValueError(f"{path} leads outside {root}: expected a path below that folder.")
+    return resolved
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    """The process's umask: mkstemp makes files that only their owner reads, which a product is not.
+
+    Reading it means setting it: for an instant another thread could make a file with the stricter one, never a laxer.
+    """
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
