@@ -1,0 +1,136 @@
+"""A night of apStar files becomes stellar labels: one DAG a telescope, one run an SDSS MJD."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG, Param, TriggerRule, task_group
+from apogee_cannon import (
+    ApStarSensor,
+    ContinuumNormalizeOperator,
+    InferLabelsOperator,
+    ListApStarsOperator,
+    ObservingNightTimetable,
+    PinModelOperator,
+    PublishNightOperator,
+)
+from apogee_cannon.pools import FILES_POOL
+from apogee_cannon.retries import RETRIES
+
+from include.apogee.nights import OBSERVATORIES
+from include.settings import Settings
+
+SETTINGS = Settings()
+FIRST_LIGHT = datetime(2011, 4, 1, tzinfo=UTC)
+
+DOC = """
+### A night at {name}
+
+Waits for the apStar files of one SDSS MJD, normalises their continua, infers their labels with the model in force and
+writes the night's table.  A file that cannot be used is *skipped*, with the reason as its label; the night goes on.
+**`publish_night` is red when a person must look**: something listed has neither a result nor a rejection, or too much was
+rejected.  Its log holds the summary.
+
+Running a night again does only what is not done.  Past nights: Trigger > Backfill, or the command in the README.
+"""
+
+PARAMS = {
+    "mjd": Param(
+        None, type=["null", "integer"], minimum=55000, maximum=99999, title="SDSS MJD",
+        description="The night to process; empty: the night that contains the run's logical date.",
+    ),
+    "wait_hours": Param(
+        12, type="number", minimum=0, maximum=240, title="Wait (hours)",
+        description="How long after the end of the night its files are waited for.",
+    ),
+    "settle_seconds": Param(
+        600, type="number", minimum=0, maximum=86400, title="Settled after (seconds)",
+        description="The files have come when none has changed for so long.",
+    ),
+    "late_nights": Param(
+        14, type="integer", minimum=0, maximum=365, title="Late nights",
+        description="A scheduled run also takes what came late for so many nights before its own.",
+    ),
+    "max_instances": Param(
+        300, type="integer", minimum=1, maximum=1000, title="Mapped instances",
+        description="Up to so many files, one instance a file; above, an instance takes several.",
+    ),
+    "backfill_batch": Param(
+        64,
+        type="integer",
+        minimum=1,
+        maximum=10000,
+        title="Files an instance in a backfill",
+        description="A backfill takes at least so many files an instance: it is after throughput, not a grid of stars.",
+    ),
+    "max_rejected_share": Param(
+        0.5, type="number", minimum=0, maximum=1, title="Tolerated share of rejected files",
+        description="The night is red when more than this share of its files is rejected.",
+    ),
+}  # fmt: skip
+
+
+def nightly(telescope: str) -> DAG:
+    """Wire the DAG of one telescope."""
+    regions = str(SETTINGS.continuum_regions)
+    with DAG(
+        dag_id=f"apogee_nightly_{telescope}",
+        schedule=ObservingNightTimetable(telescope, SETTINGS.start_date),
+        start_date=FIRST_LIGHT,
+        catchup=SETTINGS.start_date is not None,
+        max_active_runs=4,
+        params=PARAMS,
+        default_args=RETRIES,
+        doc_md=DOC.format(name=OBSERVATORIES[telescope].name),
+        tags=["apogee", "nightly", telescope],
+    ) as dag:
+        wait = ApStarSensor(
+            task_id="wait_for_apstars",
+            telescope=telescope,
+            wait="{{ params.wait_hours }}",
+            settle_time="{{ params.settle_seconds }}",
+        )
+        pin = PinModelOperator(task_id="pin_model")
+        listing = ListApStarsOperator(
+            task_id="list_apstars",
+            telescope=telescope,
+            model_id=pin.output,
+            continuum_regions_path=regions,
+            late_nights="{{ params.late_nights }}",
+            max_instances="{{ params.max_instances }}",
+            backfill_batch="{{ params.backfill_batch }}",
+        )
+
+        @task_group(group_id="star", prefix_group_id=False)
+        def analyse(apstar_paths: list[str], model_id: str | None) -> None:
+            normalized = ContinuumNormalizeOperator(
+                task_id="normalize",
+                apstar_paths=apstar_paths,
+                continuum_regions_path=regions,
+                sum_axis=0,
+                pool=FILES_POOL,
+                map_index_template="{{ label }}",
+            )
+            InferLabelsOperator(
+                task_id="infer",
+                normalizations=normalized.output,
+                model_id=model_id,
+                pool=FILES_POOL,
+                map_index_template="{{ label }}",
+            )
+
+        publish = PublishNightOperator(
+            task_id="publish_night",
+            telescope=telescope,
+            model_id=pin.output,
+            continuum_regions_path=regions,
+            max_rejected_share="{{ params.max_rejected_share }}",
+            trigger_rule=TriggerRule.ALL_DONE,
+        )
+        wait >> pin
+        analyse.partial(model_id=pin.output).expand(apstar_paths=listing.output) >> publish
+    return dag
+
+
+for name in OBSERVATORIES:
+    globals()[f"apogee_nightly_{name}"] = nightly(name)

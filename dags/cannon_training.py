@@ -1,0 +1,60 @@
+"""A training set whose content changed becomes the model in force."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG, Param
+from apogee_cannon import AcceptModelOperator, TrainCannonOperator, TrainingSetSensor
+from apogee_cannon.pools import TRAINING_POOL
+from apogee_cannon.retries import RETRIES
+
+from include.settings import Settings
+
+SETTINGS = Settings()
+
+DOC = """
+### Train The Cannon when the training set changes
+
+One run is always waiting (deferred: it takes no worker slot) for a training set on which there is no verdict yet: the same
+content under another name, or with another time stamp, trains nothing.  A new content is trained on and its model comes into
+force.  A broken training set gets a recorded verdict and leaves the run *skipped*; the model in force stays.  A day without
+change ends as one skipped run.
+"""
+
+with DAG(
+    dag_id="cannon_training",
+    schedule="@continuous",
+    start_date=datetime(2011, 4, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "training_set": Param(str(SETTINGS.training_set), type="string", title="Training set (.pkl or .npz)"),
+        "label_names": Param(
+            list(SETTINGS.label_names), type="array", items={"type": "string"}, title="Labels, in the order wanted"
+        ),
+        "order": Param(SETTINGS.order, type="integer", minimum=1, maximum=4, title="Order of the polynomial"),
+        "regularization": Param(SETTINGS.regularization, type="number", minimum=0, title="L1 strength"),
+    },
+    default_args=RETRIES,
+    render_template_as_native_obj=True,
+    doc_md=DOC,
+    tags=["apogee", "cannon"],
+):
+    training_set_changed = TrainingSetSensor(
+        task_id="training_set_changed",
+        training_set_path="{{ params.training_set }}",
+        label_names="{{ params.label_names }}",
+        order="{{ params.order }}",
+        regularization="{{ params.regularization }}",
+    )
+    train = TrainCannonOperator(
+        task_id="train",
+        training_set_path="{{ params.training_set }}",
+        label_names="{{ params.label_names }}",
+        order="{{ params.order }}",
+        regularization="{{ params.regularization }}",
+        pool=TRAINING_POOL,
+    )
+    accept = AcceptModelOperator(task_id="accept", model_id=train.output)
+    training_set_changed >> train

@@ -1,0 +1,15 @@
+"""The steps of a file's way from the archive to the catalogue, for operators and notebooks alike.
+
+Each module is one step.  Each step says what it takes, whether that is done already (by identity, ARCHITECTURE.md), and what
+it makes; each records its outcome in the catalogue before it returns, a rejection included.
+
+==============  =====================================================================================
+`workspace`     where an installation keeps things: settings, catalogue, archive, product paths
+`identities`    what each product is known by
+`scan`          bring the catalogue's index of the archive up to date
+`night`         which files of a night are due; what became of them; the night's table
+`normalize`     one file: read, normalise its continuum, keep the product
+`train`         a training set: read, train, keep the model; accept it; which one is in force
+`infer`         normalised files and a model: labels
+==============  =====================================================================================
+"""

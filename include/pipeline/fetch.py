@@ -1,0 +1,68 @@
+"""The file of one star: where it is, or from where it comes.
+
+Takes the keys that name a star's file; done already when a readable file is there; makes it by fetching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.errors import BadInputError, Reason
+
+if TYPE_CHECKING:
+    from include.apogee.archive import ApStarKeys, Archive
+    from include.pipeline.workspace import Workspace
+
+KEYS = ("release", "apred", "apstar", "telescope", "field", "prefix", "obj", "healpix")
+
+
+def archive_and_keys(workspace: Workspace, star: Mapping[str, Any]) -> tuple[Archive, ApStarKeys]:
+    """Return the archive and the typed keys of a star, with the installation's and the release's defaults filled in.
+
+    Raises
+    ------
+    BadInputError
+        A key is unknown, missing or malformed.
+    """
+    from include.apogee.archive import ApStarKeys
+
+    given = {key: value for key, value in star.items() if value not in (None, "")}
+    if unknown := set(given) - set(KEYS):
+        raise BadInputError(
+            Reason.MISSING, f"unknown key(s) {', '.join(sorted(unknown))}: known are {', '.join(KEYS)}."
+        )
+    archive = workspace.archive(given.pop("release", None), given.pop("apred", None))
+    try:
+        keys = ApStarKeys(release=archive.release, apred=archive.apred, **given)
+    except (TypeError, ValueError) as fault:
+        raise BadInputError(Reason.MISSING, f"these keys name no apStar file: {fault}") from fault
+    return archive, keys
+
+
+def local_path(workspace: Workspace, star: Mapping[str, Any]) -> Path:
+    """Return where a star's file is, or would be."""
+    archive, keys = archive_and_keys(workspace, star)
+    return Path(archive.path(keys))
+
+
+def find_or_fetch(workspace: Workspace, star: Mapping[str, Any], *, use_remote: bool) -> Path:
+    """Return the path of a star's file, fetching it when it is not here and `use_remote` is set.
+
+    Raises
+    ------
+    BadInputError
+        It is neither here nor, with `use_remote`, at the remote archive; or the keys name no file.
+    OSError
+        The transfer broke off, and may pass; nothing half-written remains.
+    """
+    from include.apogee.fetch import fetch_apstar
+
+    archive, keys = archive_and_keys(workspace, star)
+    if use_remote:
+        return fetch_apstar(archive, keys, remote_base=workspace.settings.remote_base)
+    path = Path(archive.path(keys))
+    if not path.exists():
+        raise BadInputError(Reason.MISSING, f"{path} is not in the archive: put it there, or set use_remote.")
+    return path

@@ -1,0 +1,107 @@
+"""What each product is known by: the digest of what made it (ARCHITECTURE.md, "Identity")."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from include.apogee.apstar import READER_VERSION
+from include.catalog.records import Expected
+from include.identity import digest_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalizationParameters:
+    """How continua are fitted.
+
+    Parameters
+    ----------
+    regions
+        File of the continuum regions; it counts by the numbers in it.
+    length
+        Longest period of the sines and cosines, Angstrom.
+    order
+        Number of their harmonics.
+    sum_axis
+        0: the visits are stacked; None: a row a visit.
+    """
+
+    regions: Path
+    length: float = 1400.0
+    order: int = 3
+    sum_axis: int | None = 0
+
+    def as_json(self) -> dict[str, object]:
+        """Return the parameters as they enter an identity: the regions by their content."""
+        from include.cannon.continuum import METHOD_VERSION, continuum_parameters
+
+        parameters = continuum_parameters(self.regions, self.length, self.order, self.sum_axis)
+        return {**parameters.identity(), "method": METHOD_VERSION, "reader": READER_VERSION}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceParameters:
+    """How labels are inferred; the defaults are the tutorial's."""
+
+    n_initialisations: int = 10
+    use_derivatives: bool = True
+
+    def as_json(self) -> dict[str, object]:
+        """Return the parameters as they enter an identity."""
+        from include.cannon.inference import METHOD_VERSION
+
+        return {**asdict(self), "method": METHOD_VERSION}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingParameters:
+    """What a model is trained with, besides the training set."""
+
+    label_names: tuple[str, ...]
+    order: int = 2
+    regularization: float = 0.0
+
+    def as_json(self) -> dict[str, object]:
+        """Return the parameters as they enter an identity."""
+        from include.cannon.training import METHOD_VERSION
+
+        return {**asdict(self), "label_names": list(self.label_names), "method": METHOD_VERSION}
+
+
+@dataclass(frozen=True)
+class ResultIdentities:
+    """The products that a file's content would have, made or not: a whole night is decided without touching a file.
+
+    Call it with a content digest and a model's identity (None: no model).
+    """
+
+    normalization: dict[str, object]
+    inference: dict[str, object]
+
+    @classmethod
+    def of(cls, normalization: NormalizationParameters, inference: InferenceParameters) -> ResultIdentities:
+        """Read the regions once, for any number of files."""
+        return cls(normalization.as_json(), inference.as_json())
+
+    def __call__(self, content: str, model: str | None) -> Expected:
+        """The identities of the two products of a content."""
+        normalization = normalization_id(content, self.normalization)
+        return Expected(normalization, result_id(normalization, model, self.inference) if model else None)
+
+
+def normalization_id(content: str, parameters: dict[str, object]) -> str:
+    """Identity of a normalisation: content digest, continuum parameters, versions of method and reader."""
+    return digest_of(kind="normalization", content=content, parameters=parameters)
+
+
+def model_id(training_set: str, parameters: dict[str, object]) -> str:
+    """Identity of a model: training set digest (its normalisation is in it), training parameters, method version.
+
+    It is also the identity under which a training is due: nothing else decides what comes out.
+    """
+    return digest_of(kind="model", training_set=training_set, parameters=parameters)
+
+
+def result_id(normalization: str, model: str, parameters: dict[str, object]) -> str:
+    """Identity of inferred labels: normalisation, model, inference parameters, method version."""
+    return digest_of(kind="result", normalization=normalization, model=model, parameters=parameters)

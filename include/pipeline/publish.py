@@ -1,0 +1,131 @@
+"""What became of a night: its table and its summary.
+
+Takes a run's listing; the table is there already when its content is the same; makes the FITS table and the summary.  Both
+come from the catalogue, so that neither a lost message nor a cleared task can make them wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.apogee.apstar import READER_VERSION
+from include.apogee.nights import observatory
+from include.catalog.records import FileOutcome, NightOutcome
+from include.identity import short
+from include.pipeline.identities import ResultIdentities
+from include.pipeline.night import NightKey
+
+if TYPE_CHECKING:
+    from include.pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+SHOWN = 20
+"""Files of each kind that a summary names."""
+
+
+@dataclass(frozen=True)
+class NightSummary:
+    """What became of a night's files, in the way of Luigi's execution summary."""
+
+    outcome: NightOutcome
+    evening: date
+    timezone: str
+    table: Path
+    n_stars: int
+
+    def lines(self) -> list[str]:
+        """Return the summary as people read it."""
+        counts = self.outcome.counts
+        night = f"{self.outcome.telescope}, SDSS MJD {self.outcome.mjd}, evening of {self.evening} ({self.timezone})"
+        model = f"model {short(self.outcome.model_id)}" if self.outcome.model_id else "no model in force"
+        lines = [
+            f"===== Night summary: {night} =====",
+            f"Listed {len(self.outcome.files)} file(s), with {model}, of which:",
+            f"* {counts[FileOutcome.ALREADY_COMPLETE]} already complete: no work was done for them",
+            f"* {counts[FileOutcome.DONE]} done",
+            f"* {counts[FileOutcome.NO_MODEL]} normalised, waiting for a model",
+            *self._named(FileOutcome.REJECTED, "rejected"),
+            *self._named(FileOutcome.UNFINISHED, "unfinished: clear their failed tasks, or see the tasks' logs"),
+            f"Table: {self.table} ({self.n_stars} row(s))",
+            f"===== {self._verdict()} =====",
+        ]
+        return [line for line in lines if not line.startswith("* 0 ")]
+
+    def fault(self, *, max_rejected_share: float) -> str | None:
+        """Return why a person must act, or None."""
+        counts, listed = self.outcome.counts, len(self.outcome.files)
+        if unfinished := counts[FileOutcome.UNFINISHED]:
+            return f"{unfinished} of {listed} files have neither a result nor a rejection: clear their failed tasks."
+        rejected = counts[FileOutcome.REJECTED]
+        if listed and rejected > max_rejected_share * listed:
+            return (
+                f"{rejected} of {listed} files were rejected, more than the tolerated share of {max_rejected_share:g}: "
+                "look at the reasons above, and at the reduction of this night."
+            )
+        return None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the counts, for the catalogue and the task's return value."""
+        counts = {outcome.value: count for outcome, count in self.outcome.counts.items()}
+        return {
+            "telescope": self.outcome.telescope,
+            "mjd": self.outcome.mjd,
+            "evening": self.evening.isoformat(),
+            "model_id": self.outcome.model_id,
+            "listed": len(self.outcome.files),
+            **counts,
+            "table": str(self.table),
+            "stars": self.n_stars,
+        }
+
+    def _named(self, outcome: FileOutcome, title: str) -> list[str]:
+        files = self.outcome.having(outcome)
+        reasons = [f": {file.reason}: {file.message}" if file.reason else "" for file in files]
+        named = zip(files[:SHOWN], reasons, strict=False)
+        lines = [f"* {len(files)} {title}", *(f"    - {Path(file.path).name}{reason}" for file, reason in named)]
+        if len(files) > SHOWN:
+            lines.append(f"    - and {len(files) - SHOWN} more")
+        return lines
+
+    def _verdict(self) -> str:
+        counts = self.outcome.counts
+        if counts[FileOutcome.UNFINISHED]:
+            return "This night is not done"
+        if not self.outcome.files:
+            return "This night had no files"
+        if not counts[FileOutcome.DONE] and not counts[FileOutcome.NO_MODEL]:
+            return "This night was done already: nothing was to do"
+        return "This night is done"
+
+
+def publish_night(workspace: Workspace, night: NightKey, identities: ResultIdentities) -> NightSummary:
+    """Write the night's table, if its content changed, and record the summary.
+
+    Raises
+    ------
+    CatalogError
+        The run never listed its files: its listing failed.
+    """
+    site = observatory(night.telescope)
+    outcome = workspace.catalog.night_outcome(
+        night.telescope, night.mjd, night.run_id, expected=identities, reader_version=READER_VERSION
+    )
+    table, n_stars = write_night_table(workspace, night.telescope, night.mjd, outcome.model_id)
+    summary = NightSummary(outcome, site.local_date(night.mjd), site.timezone, table, n_stars)
+    workspace.catalog.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
+    return summary
+
+
+def write_night_table(workspace: Workspace, telescope: str, mjd: int, model_id: str | None) -> tuple[Path, int]:
+    """Write the current results of a night's stars; returns the path and the number of rows."""
+    from include.catalog.tables import write_table
+
+    path = workspace.night_path(telescope, mjd)
+    table = workspace.catalog.labels(night=mjd, telescope=telescope, model=model_id)
+    changed = write_table(table, path, header={"TELESCOP": telescope, "MJD": mjd, "MODEL": model_id or ""})
+    log.info("%s %s: %d row(s)", path, "written" if changed else "is unchanged", len(table))
+    return path, len(table)

@@ -1,0 +1,198 @@
+"""Bring the catalogue's index of the archive up to date.
+
+Takes the archive's tree; done already for every file whose size and time stamp are those on record; makes an index row a
+path, and a spectrum row (star, visits) for each content that was never seen.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.apogee.apstar import READER_VERSION, read_header
+from include.catalog.records import ArchiveFile, FileState, SpectrumRecord, VisitRecord, subject_of_path
+from include.errors import BadInputError
+from include.identity import digest_file
+
+if TYPE_CHECKING:
+    from include.apogee.apstar import ApStar, ApStarHeader
+    from include.apogee.archive import Archive, FoundFile
+    from include.pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+REPORT_EVERY = 10.0
+"""Seconds between two lines of progress."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a scan found: files seen, those new or changed since the last one, those gone; seconds; whether it was reused."""
+
+    n_seen: int
+    n_changed: int
+    n_gone: int
+    seconds: float
+    reused: bool = False
+
+
+def scan_archive(workspace: Workspace, telescope: str) -> Scan:
+    """Index a telescope's files; one scan at a time, and a scan that began after this call serves it as well."""
+    asked = time.time()
+    with workspace.lock(f"scan-{telescope}") as note:
+        began = float(note.read_text() or 0)
+        if began >= asked:
+            log.info("%s: a scan that began meanwhile is reused", telescope)
+            return Scan(0, 0, 0, 0.0, reused=True)
+        began = time.time()
+        result = _scan(workspace, workspace.archive(), telescope)
+        note.write_text(repr(began))
+    log.info(
+        "%s: %d files in the archive, %d new or changed, %d gone; scanned in %.1f s",
+        telescope, result.n_seen, result.n_changed, result.n_gone, result.seconds,
+    )  # fmt: skip
+    return result
+
+
+def register_file(workspace: Workspace, path: str | Path, star: ApStar) -> None:
+    """Put one file that was read in full on record, as a scan would."""
+    stat = Path(path).stat()
+    workspace.catalog.record_spectrum(_spectrum_record(star, str(path), star.digest, workspace))
+    workspace.catalog.index_files(
+        [
+            ArchiveFile(
+                path=str(path),
+                telescope=star.telescope or _telescope_of(workspace, path),
+                obj=star.obj,
+                size=stat.st_size,
+                mtime_ns=stat.st_mtime_ns,
+                digest=star.digest,
+            )
+        ]
+    )
+
+
+def register_unreadable(workspace: Workspace, path: str | Path) -> str:
+    """Index a file that cannot be read, and return what its rejection is about: its content, or the path without one."""
+    try:
+        stat, content = Path(path).stat(), digest_file(path)
+    except FileNotFoundError:
+        workspace.catalog.mark_gone([str(path)])
+        return subject_of_path(str(path))
+    except OSError:
+        return subject_of_path(str(path))
+    keys = workspace.archive().keys(path)
+    workspace.catalog.index_files(
+        [
+            ArchiveFile(
+                path=str(path),
+                telescope=keys.telescope,
+                obj=keys.obj,
+                size=stat.st_size,
+                mtime_ns=stat.st_mtime_ns,
+                digest=content,
+            )
+        ]
+    )
+    return content
+
+
+def _scan(workspace: Workspace, archive: Archive, telescope: str) -> Scan:
+    started = time.perf_counter()
+    known = {path: entry for path, entry in workspace.catalog.indexed().items() if entry.telescope == telescope}
+    seen: set[str] = set()
+    changed: list[ArchiveFile] = []
+    progress = _progress(telescope)
+    for found in archive.walk(telescope):
+        seen.add(found.path)
+        if _is_unchanged(found, known.get(found.path)):
+            continue
+        if entry := _open(workspace, archive, found):
+            changed.append(entry)
+        progress(len(seen), len(changed))
+    gone = [path for path, entry in known.items() if path not in seen and entry.state is FileState.PRESENT]
+    workspace.catalog.index_files(changed)
+    workspace.catalog.mark_gone(gone)
+    return Scan(len(seen), len(changed), len(gone), time.perf_counter() - started)
+
+
+def _is_unchanged(found: FoundFile, known: ArchiveFile | None) -> bool:
+    return (
+        known is not None
+        and known.state is FileState.PRESENT
+        and (found.size, found.mtime_ns) == (known.size, known.mtime_ns)
+    )
+
+
+def _open(workspace: Workspace, archive: Archive, found: FoundFile) -> ArchiveFile | None:
+    """Read a new file's header and digest its content; a header that cannot be read leaves its night unknown."""
+    keys = archive.keys(found.path)
+    obj, content = keys.obj, None
+    try:
+        content = digest_file(found.path) if found.is_file else None
+        header = read_header(found.path)
+        obj = header.obj
+        if content:
+            workspace.catalog.record_spectrum(_spectrum_record(header, found.path, content, workspace))
+    except FileNotFoundError:
+        return None  # gone between the listing of its folder and now
+    except BadInputError as fault:
+        log.warning("%s: its night cannot be read from its header: %s", found.path, fault.message)
+    return ArchiveFile(
+        path=found.path,
+        telescope=keys.telescope,
+        obj=obj,
+        size=found.size,
+        mtime_ns=found.mtime_ns,
+        digest=content,
+    )
+
+
+def _spectrum_record(star: ApStar | ApStarHeader, path: str, content: str, workspace: Workspace) -> SpectrumRecord:
+    return SpectrumRecord(
+        digest=content,
+        path=path,
+        obj=star.obj,
+        telescope=star.telescope or _telescope_of(workspace, path),
+        field=star.field,
+        healpix=star.healpix,
+        release=workspace.settings.release,
+        apred=star.apred or workspace.settings.apred,
+        snr=star.snr,
+        n_visits=len(star.visits),
+        starflag=int(star.starflag),
+        reader_version=READER_VERSION,
+        visits=tuple(
+            VisitRecord(
+                number=visit.number,
+                mjd=visit.mjd,
+                fiber=visit.fiber,
+                snr=math.nan if visit.snr is None else visit.snr,
+                starflag=int(visit.starflag),
+                file=visit.file,
+            )
+            for visit in star.visits
+        ),
+    )
+
+
+def _telescope_of(workspace: Workspace, path: str | Path) -> str:
+    """The telescope that a path of the archive names; DR17 and later do not say it in the header."""
+    return workspace.archive().keys(path).telescope
+
+
+def _progress(telescope: str) -> Callable[[int, int], None]:
+    """Return a reporter that says at most every ten seconds how far the scan is."""
+    last = time.monotonic()
+
+    def report(n_seen: int, n_changed: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= REPORT_EVERY:
+            last = time.monotonic()
+            log.info("%s: %d files seen, %d of them new or changed", telescope, n_seen, n_changed)
+
+    return report

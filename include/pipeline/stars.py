@@ -1,0 +1,78 @@
+"""What became of stars that were asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include.apogee.apstar import READER_VERSION
+from include.catalog.records import ResultRecord, subject_of_path
+from include.errors import BadInputError, Reason
+from include.identity import digest_file
+from include.pipeline.fetch import local_path
+from include.pipeline.identities import ResultIdentities
+
+if TYPE_CHECKING:
+    from include.pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class StarOutcome:
+    """One star: its result, or why there is none.  ``reason`` None with no result: unfinished, a person must look."""
+
+    obj: str
+    result: ResultRecord | None = None
+    reason: Reason | None = None
+    message: str = ""
+
+    def lines(self) -> list[str]:
+        """Return a line a spectrum, as people read it."""
+        if self.result is None:
+            return [f"{self.obj}: {self.reason}: {self.message}" if self.reason else f"{self.obj}: unfinished"]
+        return [
+            f"{self.obj}{f' MJD {row.mjd}' if row.mjd else ''}: "
+            + ", ".join(f"{label.name} = {label.value:.4g} +- {label.error:.2g}" for label in row.labels)
+            + f" (S/N {row.snr:.0f}, reduced chi-square {row.reduced_chi_sq:.2f}, flags {row.flags})"
+            for row in self.result.rows
+        ]
+
+
+def star_outcomes(
+    workspace: Workspace, stars: Sequence[Mapping[str, Any]], identities: ResultIdentities, model_id: str | None
+) -> list[StarOutcome]:
+    """Return what the catalogue knows of each star's present file, in the order asked for."""
+    return [_outcome(workspace, star, identities, model_id) for star in stars]
+
+
+def _outcome(
+    workspace: Workspace, star: Mapping[str, Any], identities: ResultIdentities, model_id: str | None
+) -> StarOutcome:
+    obj = str(star.get("obj"))
+    try:
+        path = local_path(workspace, star)
+        content = digest_file(path)
+    except BadInputError as fault:
+        return StarOutcome(obj, reason=fault.reason, message=fault.message)
+    except FileNotFoundError:
+        return _absent(workspace, obj, str(path))
+    except OSError:
+        content = subject_of_path(str(path))
+    expected = identities(content, model_id)
+    if expected.result_id and (result := workspace.catalog.result(expected.result_id)):
+        return StarOutcome(obj, result)
+    rejected = workspace.catalog.rejections([content, expected.normalization_id], READER_VERSION)
+    for rejection in rejected.values():
+        return StarOutcome(obj, reason=rejection.reason, message=rejection.message)
+    if model_id is None and workspace.catalog.normalization(expected.normalization_id):
+        return StarOutcome(
+            obj, reason=Reason.BAD_MODEL, message="normalised, but there is no model: see the task train."
+        )
+    return StarOutcome(obj)
+
+
+def _absent(workspace: Workspace, obj: str, path: str) -> StarOutcome:
+    rejected = workspace.catalog.rejections([subject_of_path(path)], READER_VERSION)
+    for rejection in rejected.values():
+        return StarOutcome(obj, reason=rejection.reason, message=rejection.message)
+    return StarOutcome(obj, reason=Reason.MISSING, message=f"did not come: there is no {path}.")

@@ -1,0 +1,143 @@
+"""A training set becomes a model, and a model comes into force.
+
+Takes a training set file and parameters; done already when the model of that identity exists, or a verdict says that it
+cannot; makes a model file and its row in the catalogue.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.catalog.records import ModelRecord, VerdictOutcome, VerdictRecord
+from include.errors import BadInputError, Reason
+from include.identity import digest_file, short
+from include.pipeline.identities import TrainingParameters, model_id
+
+if TYPE_CHECKING:
+    from include.cannon.training_set import TrainingSet
+    from include.pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+REPORT_EVERY = 5.0
+"""Seconds between two lines of progress."""
+
+
+def training_identity(path: str | Path, parameters: TrainingParameters) -> str:
+    """Identity of the model that a training set file's present content would make.
+
+    Raises
+    ------
+    OSError
+        The file is not there or cannot be read.
+    """
+    return model_id(digest_file(path), parameters.as_json())
+
+
+def train_model(workspace: Workspace, path: str | Path, parameters: TrainingParameters) -> str:
+    """Train a model, unless it exists; returns its identity.
+
+    Raises
+    ------
+    BadInputError
+        The training set is broken; the verdict is in the catalogue, and the same content is not tried again.
+    OSError
+        Trouble with the disk or the database that may pass; try again.
+    """
+    with workspace.lock("train"):
+        identity = _identity(path, parameters)
+        verdict = workspace.catalog.verdict(identity)
+        if verdict and verdict.outcome is VerdictOutcome.BROKEN:
+            raise BadInputError(Reason.BAD_TRAINING_SET, verdict.reason)
+        if workspace.catalog.model(identity) and workspace.model_path(identity).exists():
+            log.info("model %s exists: nothing to train", short(identity))
+            return identity
+        try:
+            _train(workspace, Path(path), parameters, identity)
+        except BadInputError as fault:
+            log.error("training set %s: %s", path, fault.message)
+            _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
+            raise
+        return identity
+
+
+def accept_model(workspace: Workspace, identity: str, decided_by: str) -> bool:
+    """Record the verdict and put the model in force under the installation's model name; False when it already was."""
+    name = workspace.settings.model_name
+    _decide(workspace, identity, VerdictOutcome.ACCEPTED, "trained", identity, decided_by)
+    changed = workspace.catalog.put_in_force(name, identity, decided_by)
+    log.info("model %s %s in force as %s", short(identity), "is now" if changed else "was already", name)
+    return changed
+
+
+def _identity(path: str | Path, parameters: TrainingParameters) -> str:
+    try:
+        return training_identity(path, parameters)
+    except (FileNotFoundError, IsADirectoryError) as fault:
+        raise BadInputError(
+            Reason.MISSING,
+            f"no training set at {path}: set APOGEE_CANNON_TRAINING_SET, or put the file there.",
+        ) from fault
+
+
+def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, identity: str) -> None:
+    from include.cannon.model import CannonModel
+    from include.cannon.training import METHOD_VERSION
+    from include.cannon.training_set import TrainingSet
+
+    started = time.perf_counter()
+    training_set: TrainingSet = TrainingSet.read(path)
+    model = CannonModel.train(
+        training_set,
+        label_names=parameters.label_names,
+        order=parameters.order,
+        regularization=parameters.regularization,
+        progress=_Progress(),
+    )
+    seconds = time.perf_counter() - started
+    product = workspace.model_path(identity)
+    model.with_metadata(identity=identity, name=workspace.settings.model_name).write(product)
+    n_stars, n_pixels = training_set.flux.shape
+    workspace.catalog.record_model(
+        ModelRecord(
+            id=identity,
+            name=workspace.settings.model_name,
+            training_set_digest=training_set.digest,
+            parameters=parameters.as_json(),
+            label_names=parameters.label_names,
+            n_stars=n_stars,
+            n_pixels=n_pixels,
+            path=str(product),
+            method_version=METHOD_VERSION,
+            seconds=seconds,
+        )
+    )
+    log.info("model %s: %d stars, %d pixels, trained in %.1f s", short(identity), n_stars, n_pixels, seconds)
+
+
+def _decide(
+    workspace: Workspace, identity: str, outcome: VerdictOutcome, reason: str, model: str | None, decided_by: str
+) -> None:
+    workspace.catalog.record_verdict(
+        VerdictRecord(
+            identity=identity,
+            outcome=outcome,
+            reason=reason,
+            model_id=model,
+            decided_by=decided_by,
+        )
+    )
+
+
+class _Progress:
+    """Says at most every five seconds how many pixels are trained."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self.last >= REPORT_EVERY:
+            self.last = time.monotonic()
+            log.info("trained %d of %d pixels", done, total)

@@ -1,0 +1,60 @@
+"""APOGEE spectra and The Cannon in Airflow: operators, sensors, triggers and the timetable of observing nights.
+
+The classes below are imported when they are first used: the scheduler loads this package for its timetable alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from apogee_cannon.operators.fetch import FetchApStarOperator
+    from apogee_cannon.operators.infer import InferLabelsOperator
+    from apogee_cannon.operators.models import AcceptModelOperator, PinModelOperator
+    from apogee_cannon.operators.nights import ListApStarsOperator, PublishNightOperator
+    from apogee_cannon.operators.normalize import ContinuumNormalizeOperator
+    from apogee_cannon.operators.stars import ListStarsOperator, ReportStarsOperator
+    from apogee_cannon.operators.train import TrainCannonOperator
+    from apogee_cannon.sensors.apstar import ApStarSensor
+    from apogee_cannon.sensors.training_set import TrainingSetSensor
+    from apogee_cannon.timetable import ObservingNightTimetable
+
+_MODULE_OF = {
+    "AcceptModelOperator": "apogee_cannon.operators.models",
+    "ApStarSensor": "apogee_cannon.sensors.apstar",
+    "ContinuumNormalizeOperator": "apogee_cannon.operators.normalize",
+    "FetchApStarOperator": "apogee_cannon.operators.fetch",
+    "InferLabelsOperator": "apogee_cannon.operators.infer",
+    "ListApStarsOperator": "apogee_cannon.operators.nights",
+    "ListStarsOperator": "apogee_cannon.operators.stars",
+    "ObservingNightTimetable": "apogee_cannon.timetable",
+    "PinModelOperator": "apogee_cannon.operators.models",
+    "PublishNightOperator": "apogee_cannon.operators.nights",
+    "ReportStarsOperator": "apogee_cannon.operators.stars",
+    "TrainCannonOperator": "apogee_cannon.operators.train",
+    "TrainingSetSensor": "apogee_cannon.sensors.training_set",
+}
+
+__all__ = [
+    "AcceptModelOperator",
+    "ApStarSensor",
+    "ContinuumNormalizeOperator",
+    "FetchApStarOperator",
+    "InferLabelsOperator",
+    "ListApStarsOperator",
+    "ListStarsOperator",
+    "ObservingNightTimetable",
+    "PinModelOperator",
+    "PublishNightOperator",
+    "ReportStarsOperator",
+    "TrainCannonOperator",
+    "TrainingSetSensor",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import the module of a public class on first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)

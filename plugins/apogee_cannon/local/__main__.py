@@ -1,0 +1,196 @@
+"""``make run``: a synthetic observatory's nights through a real Airflow on this machine.
+
+Makes a small synthetic archive, starts Airflow on 127.0.0.1 with an embedded database, lets it train the model and process
+the nights by a backfill over their dates, prints what came out, and serves the web UI until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from apogee_cannon.local.environment import USER, Installation
+from apogee_cannon.local.processes import (
+    AirflowError,
+    AirflowProcesses,
+    airflow_processes,
+    port_is_free,
+    run_airflow,
+    wait_until_healthy,
+)
+from apogee_cannon.local.report import comparison, night_summaries
+from apogee_cannon.local.rest import AirflowRest
+from apogee_cannon.pools import POOLS
+from include.apogee.nights import OBSERVATORIES
+from include.settings import PROJECT_ROOT
+
+NIGHTS = (59280, 59281, 59282)
+"""SDSS MJDs of the synthetic nights (evenings of 2021-03-06 to 2021-03-08)."""
+MARKER = ".made-by-make-run"
+
+
+def main() -> int:
+    """Run the whole story; returns the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    once = "--once" in sys.argv[1:]
+    try:
+        installation = _installation()
+        environment = installation.environment()
+        os.environ.clear()
+        os.environ.update(environment)  # this process reads the catalogue with the settings of Airflow's
+        _make_archive(installation.data_dir)
+        _prepare(installation)
+        with airflow_processes(environment) as processes:
+            _process_nights(installation, processes)
+            _tell(installation)
+            if not once:
+                _serve(installation, processes)
+    except KeyboardInterrupt:
+        print("\nStopped; no process is left behind.")
+    except (AirflowError, TimeoutError, OSError) as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _installation() -> Installation:
+    port = os.environ.get("AIRFLOW_PORT", "8080")
+    if not port.isdigit() or not 1024 <= int(port) <= 65535:
+        raise AirflowError(
+            f"AIRFLOW_PORT is {port!r}: expected a port from 1024 to 65535, e.g. AIRFLOW_PORT=8090 make run."
+        )
+    if not port_is_free(int(port)):
+        raise AirflowError(
+            f"port {port} is taken, maybe by another Airflow: stop that, or choose one, e.g. AIRFLOW_PORT=8090 make run."
+        )
+    return Installation(PROJECT_ROOT / ".airflow", PROJECT_ROOT / "data", int(port))
+
+
+def _make_archive(data_dir: Path) -> None:
+    """Write the synthetic archive and training set; what is there already stays as it is."""
+    _say(1, "a synthetic archive: 3 nights, 2 telescopes, one damaged file, and a training set")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / MARKER).touch()
+    command = [sys.executable, "-m", "include.simulation", str(data_dir / "sas"), "--nights", str(len(NIGHTS))]
+    command += ["--training-set", str(data_dir / "training_set.pkl")]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise AirflowError(f"the synthetic archive could not be made (`{' '.join(command[1:])}`).")
+
+
+def _prepare(installation: Installation) -> None:
+    """Make or upgrade Airflow's database, and the pools."""
+    _say(2, "Airflow's database and pools")
+    run_airflow(os.environ, "db", "migrate")
+    pools = installation.home / "pools.json"
+    pools.write_text(json.dumps(POOLS))
+    run_airflow(os.environ, "pools", "import", str(pools))
+
+
+def _process_nights(installation: Installation, processes: AirflowProcesses) -> None:
+    """Let Airflow train the model and then process the nights."""
+    _say(3, f"Airflow's four processes (their logs: {processes.logs})")
+    wait_until_healthy(processes, installation.url)
+    with AirflowRest(installation.url, USER, installation.password) as rest:
+        _wait_for_dags(rest, processes)
+        _say(4, "the model, trained by the DAG cannon_training when it sees the training set")
+        rest.unpause("cannon_training")
+        _wait_for_model(processes)
+        _say(5, "the nights, by a backfill over their dates; a few minutes on two cores")
+        for telescope in OBSERVATORIES:
+            _backfill(rest, telescope)
+        for telescope in OBSERVATORIES:
+            _follow(rest, processes, telescope)
+
+
+def _wait_for_dags(rest: AirflowRest, processes: AirflowProcesses, timeout: float = 120.0) -> None:
+    """Wait until the DAG files are parsed, or say what is wrong with them."""
+    wanted = {"cannon_training", "apogee_stars", *(f"apogee_nightly_{name}" for name in OBSERVATORIES)}
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        processes.check()
+        if wanted <= {dag["dag_id"] for dag in rest.get("dags", limit=100)["dags"]}:
+            return
+        if errors := rest.get("importErrors")["import_errors"]:
+            raise AirflowError(f"a DAG file cannot be read: {errors[0]['filename']}:\n{errors[0]['stack_trace']}")
+        time.sleep(1.0)
+    raise AirflowError(f"the DAGs did not appear in {timeout:.0f} s; see {processes.log_path('dag-processor')}.")
+
+
+def _wait_for_model(processes: AirflowProcesses, timeout: float = 300.0) -> None:
+    from include.catalog import Catalog
+    from include.settings import Settings
+
+    settings = Settings()
+    deadline = time.monotonic() + timeout
+    with Catalog.open(settings.catalog_url) as catalog:
+        while (model := catalog.model_in_force(settings.model_name)) is None:
+            processes.check()
+            if time.monotonic() > deadline:
+                raise AirflowError(
+                    f"no model is in force after {timeout:.0f} s: look at the task train of cannon_training in the UI, "
+                    f"or at the logs below {processes.logs.parent}."
+                )
+            time.sleep(1.0)
+    print(f"      model {model.id[:12]}: {model.n_stars} stars, {', '.join(model.label_names)}, {model.seconds:.1f} s")
+
+
+def _backfill(rest: AirflowRest, telescope: str) -> None:
+    """Ask for the nights; those that were run before are left alone."""
+    site, dag_id = OBSERVATORIES[telescope], f"apogee_nightly_{telescope}"
+    rest.unpause(dag_id)
+    first, last = site.interval(NIGHTS[0])[0], site.interval(NIGHTS[-1])[0]
+    # One file an instance, as a nightly run has it, so that the grid shows each star by its name.
+    rest.backfill(dag_id, first.isoformat(), last.isoformat(), conf={"backfill_batch": 1})
+
+
+def _follow(rest: AirflowRest, processes: AirflowProcesses, telescope: str, timeout: float = 900.0) -> None:
+    """Print each night as it ends."""
+    site, told = OBSERVATORIES[telescope], set[str]()
+    wanted = {site.interval(mjd)[0].strftime("%Y-%m-%dT%H:%M"): mjd for mjd in NIGHTS}
+    deadline = time.monotonic() + timeout
+    while len(told) < len(NIGHTS):
+        processes.check()
+        for run in rest.runs(f"apogee_nightly_{telescope}"):
+            mjd = wanted.get((run["logical_date"] or "")[:16])
+            if mjd and run["state"] in ("success", "failed") and run["dag_run_id"] not in told:
+                told.add(run["dag_run_id"])
+                print(f"      {telescope} MJD {mjd}, evening of {site.local_date(mjd)}: {run['state']}", flush=True)
+        if time.monotonic() > deadline:
+            raise AirflowError(f"the nights of {telescope} are not done after {timeout:.0f} s; see the grid in the UI.")
+        time.sleep(1.0)
+
+
+def _tell(installation: Installation) -> None:
+    """Print what came out, from the catalogue and the truth that the simulator kept."""
+    _say(6, "what came out")
+    for text in (*night_summaries(), comparison()):
+        print(text)
+    print(f"\nAirflow's web UI: {installation.url}   user: {USER}   password: {installation.password}")
+
+
+def _serve(installation: Installation, processes: AirflowProcesses) -> None:
+    print("It serves until you press Ctrl-C.", flush=True)
+    while True:
+        processes.check()
+        time.sleep(1.0)
+
+
+def _say(step: int, what: str, steps: Sequence[int] = range(1, 7)) -> None:
+    print(f"[{step}/{steps[-1]}] {what}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The environment of Airflow's processes on one machine, with the reason for each setting that is not Airflow's default."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.files import atomic_write
+from include.settings import PREFIX, PROJECT_ROOT
+
+USER = "admin"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One local Airflow: its home, its data, its port.
+
+    Parameters
+    ----------
+    home
+        AIRFLOW_HOME: database, logs, secrets.
+    data_dir
+        The project's products, catalogue and archive.
+    port
+        Port of the API server and the UI, on 127.0.0.1.
+    """
+
+    home: Path
+    data_dir: Path
+    port: int = 8080
+
+    @property
+    def url(self) -> str:
+        """Where the UI is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def password(self) -> str:
+        """The password of the user ``admin``: made at the first start, kept in a file that only its owner reads."""
+        return self._secrets()["password"]
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Return the whole environment of a process; `settings` are project settings by their names without prefix.
+
+        Settings of the caller's environment do not leak in: a synthetic archive must never be written into a real one that
+        SAS_BASE_DIR happens to name.
+        """
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", PREFIX, "SAS_"))}
+        project = {
+            "SAS_BASE_DIR": str(self.data_dir / "sas"),
+            f"{PREFIX}DATA_DIR": str(self.data_dir),
+            **{PREFIX + name.upper(): value for name, value in settings.items()},
+        }
+        return kept | self._airflow() | project
+
+    def _airflow(self) -> dict[str, str]:
+        secret = self._secrets()
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            # The project's own code first, then the module that preloads the science stack.
+            "PYTHONPATH": os.pathsep.join(str(PROJECT_ROOT / part) for part in (".", "plugins", "config")),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            # Two tasks a core: more than four gave nothing (AIRFLOW.md), and SQLite has one writer.
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            # Loopback only; the tasks find the API by the same address.
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin,watcher:viewer",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secret["jwt"],
+            "AIRFLOW__API__SECRET_KEY": secret["session"],
+            "AIRFLOW__CORE__FERNET_KEY": secret["fernet"],
+            # A finished task is noticed at the next heartbeat: 1 s makes 3.5 tasks/s of 1.3 ...
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            # ... and a busy API server must not cost a task its life after three of them.
+            "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "60",
+            # A DAG file is looked at again after this many seconds.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+        }
+
+    def _secrets(self) -> dict[str, str]:
+        path = self.home / "secrets.json"
+        if not path.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            made = {name: secrets.token_urlsafe(32) for name in ("jwt", "session")}
+            made |= {"password": secrets.token_urlsafe(9), "watcher": secrets.token_urlsafe(9), "fernet": _fernet_key()}
+            _write_private(path, made)
+            _write_private(self.home / "passwords.json", {USER: made["password"], "watcher": made["watcher"]})
+        secret: dict[str, str] = json.loads(path.read_text())
+        return secret
+
+
+def _fernet_key() -> str:
+    import base64
+
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def _write_private(path: Path, content: dict[str, str]) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content))
+    path.chmod(0o600)

@@ -1,0 +1,75 @@
+"""Infer stellar labels with The Cannon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from apogee_cannon.outcomes import bad_input_skips, set_label
+from apogee_cannon.templated import Templated
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class InferLabelsOperator(BaseOperator):
+    """Infer the labels of normalised spectra with one model.
+
+    Parameters
+    ----------
+    normalizations
+        Identities of normalisations, as :class:`ContinuumNormalizeOperator` returns them (templated).
+    model_id
+        Identity of the model (templated); None or empty: no model is in force, and the task is skipped with that reason.
+    n_initialisations
+        Starting points of the optimiser; the best chi-square wins.
+    use_derivatives
+        Analytic derivatives (default) or numerical ones.
+
+    Returns
+    -------
+    list of str
+        Identities of the results.
+    """
+
+    template_fields: Sequence[str] = ("normalizations", "model_id")
+    ui_color = "#dff0d8"
+
+    def __init__(
+        self,
+        *,
+        normalizations: Templated,
+        model_id: Templated,
+        n_initialisations: int = 10,
+        use_derivatives: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.normalizations = normalizations
+        self.model_id = model_id
+        self.n_initialisations = n_initialisations
+        self.use_derivatives = use_derivatives
+
+    def execute(self, context: Context) -> list[str]:
+        """Infer what has no result by this model yet."""
+        from include.pipeline.identities import InferenceParameters
+        from include.pipeline.infer import infer_labels, stars_of
+        from include.pipeline.workspace import Workspace
+
+        items = [self.normalizations] if isinstance(self.normalizations, str) else list(self.normalizations)
+        parameters = InferenceParameters(n_initialisations=self.n_initialisations, use_derivatives=self.use_derivatives)
+        with Workspace.open() as workspace:
+            subject = _subject(stars_of(workspace, items))
+            set_label(context, subject)
+            if not self.model_id:
+                set_label(context, f"{subject}: no model in force")
+                raise AirflowSkipException(f"{subject}: no model is in force; train one with the DAG cannon_training")
+            with bad_input_skips(context, subject):
+                return list(infer_labels(workspace, items, self.model_id, parameters).result_ids)
+
+
+def _subject(stars: Sequence[str]) -> str:
+    return stars[0] if len(stars) == 1 else f"{len(stars)} files from {stars[0]}" if stars else "no files"

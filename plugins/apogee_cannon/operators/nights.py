@@ -1,0 +1,134 @@
+"""The first and the last task of a night: which files are due, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from apogee_cannon.observing_night import is_backfill, is_scheduled, observing_mjd
+from apogee_cannon.templated import Templated
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.pipeline.identities import ResultIdentities
+    from include.pipeline.night import NightKey
+
+
+class _NightOperator(BaseOperator):
+    """What the two have in common: a night, a model, and the parameters that its mapped tasks use.
+
+    Parameters
+    ----------
+    telescope
+        ``apo25m`` or ``lco25m``.
+    model_id
+        Identity of the model that the run is pinned to (templated); None: no model is in force.
+    continuum_regions_path
+        As the normalising tasks of the same DAG have it (templated): it is part of what decides whether a file is done.
+    """
+
+    template_fields: Sequence[str] = ("telescope", "model_id", "continuum_regions_path")
+    ui_color = "#e8daef"
+
+    def __init__(
+        self, *, telescope: Templated, model_id: Templated, continuum_regions_path: Templated, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.telescope = telescope
+        self.model_id = model_id
+        self.continuum_regions_path = continuum_regions_path
+
+    def night(self, context: Context) -> NightKey:
+        """Return the night of this run."""
+        from include.pipeline.night import NightKey
+
+        return NightKey(self.telescope, observing_mjd(context, self.telescope), context["dag_run"].run_id)
+
+    def identities(self) -> ResultIdentities:
+        """Return what identifies the night's products, with the parameters of the nightly DAGs: stacked visits."""
+        from pathlib import Path
+
+        from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
+
+        parameters = NormalizationParameters(regions=Path(self.continuum_regions_path), sum_axis=0)
+        return ResultIdentities.of(parameters, InferenceParameters())
+
+
+class ListApStarsOperator(_NightOperator):
+    """Scan the archive and return the paths of the files that are due, in batches: one mapped instance each.
+
+    A scheduled run also takes what came late, or was rewritten, for the nights before it; a backfill run takes its own
+    night only, and always several files an instance.
+
+    Parameters
+    ----------
+    late_nights
+        How many nights before its own a scheduled run looks at (templated).
+    max_instances
+        Up to so many files, an instance is one file; above, each takes as many files as keep the number of instances
+        below it (templated).
+    backfill_batch
+        Files an instance, at least, in a backfill (templated).
+    """
+
+    template_fields: Sequence[str] = (*_NightOperator.template_fields, "late_nights", "max_instances", "backfill_batch")
+
+    def __init__(
+        self,
+        *,
+        late_nights: Templated = 14,
+        max_instances: Templated = 300,
+        backfill_batch: Templated = 64,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.late_nights = late_nights
+        self.max_instances = max_instances
+        self.backfill_batch = backfill_batch
+
+    def execute(self, context: Context) -> list[list[str]]:
+        """List the night and put the listing on record."""
+        from include.pipeline.night import batches, list_night
+        from include.pipeline.workspace import Workspace
+
+        night = self.night(context)
+        late_nights = int(self.late_nights) if is_scheduled(context) else 0
+        with Workspace.open() as workspace:
+            due = list_night(workspace, night, self.identities(), self.model_id or None, late_nights=late_nights)
+        at_least = int(self.backfill_batch) if is_backfill(context) else 1
+        return batches(due, max_batches=int(self.max_instances), at_least=at_least)
+
+
+class PublishNightOperator(_NightOperator):
+    """Write the night's table and say what became of every file, from the catalogue and not from XComs.
+
+    Fails when something that was listed has neither a result nor a rejection, or when too much was rejected.
+
+    Parameters
+    ----------
+    max_rejected_share
+        Share of rejected files, of those listed, above which the task fails (templated).
+    """
+
+    template_fields: Sequence[str] = (*_NightOperator.template_fields, "max_rejected_share")
+
+    def __init__(self, *, max_rejected_share: Templated = 0.5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_rejected_share = max_rejected_share
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Publish, log the summary and return its counts."""
+        from include.pipeline.publish import publish_night
+        from include.pipeline.workspace import Workspace
+
+        with Workspace.open() as workspace:
+            summary = publish_night(workspace, self.night(context), self.identities())
+        for line in summary.lines():
+            self.log.info("%s", line)
+        if fault := summary.fault(max_rejected_share=float(self.max_rejected_share)):
+            raise AirflowFailException(fault)
+        return summary.as_json()

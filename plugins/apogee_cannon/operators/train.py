@@ -1,0 +1,63 @@
+"""Train The Cannon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from apogee_cannon.outcomes import bad_input_skips
+from apogee_cannon.templated import Templated
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class TrainCannonOperator(BaseOperator):
+    """Train a model on a training set file, unless the model of that content and these parameters exists.
+
+    Parameters
+    ----------
+    training_set_path
+        The tutorial's pickle (read without running code from it) or .npz (templated).
+    label_names
+        Labels that the model learns, in this order; names, or one text with commas between them (templated).
+    order
+        Order of the polynomial in the labels (templated).
+    regularization
+        Strength of the L1 penalty, 0 for none (templated).
+
+    Returns
+    -------
+    str
+        Identity of the model.  A broken training set gets a verdict in the catalogue, and the task is skipped.
+    """
+
+    template_fields: Sequence[str] = ("training_set_path", "label_names", "order", "regularization")
+    ui_color = "#fdebd0"
+
+    def __init__(
+        self,
+        *,
+        training_set_path: Templated,
+        label_names: Templated,
+        order: Templated = 2,
+        regularization: Templated = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.training_set_path = training_set_path
+        self.label_names = label_names
+        self.order = order
+        self.regularization = regularization
+
+    def execute(self, context: Context) -> str:
+        """Train, or find the model trained."""
+        from apogee_cannon.training_parameters import training_parameters
+        from include.pipeline.train import train_model
+        from include.pipeline.workspace import Workspace
+
+        parameters = training_parameters(self.label_names, self.order, self.regularization)
+        with Workspace.open() as workspace, bad_input_skips(context, f"training set {self.training_set_path}"):
+            return train_model(workspace, self.training_set_path, parameters)

@@ -1,0 +1,80 @@
+"""How the outcomes of the pipeline's steps become states of Airflow's task instances.
+
+Bad input is a result: the instance is skipped, with the reason as its label in the grid and in one log line.  Whatever else
+is raised is trouble that may pass, and is retried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+T = TypeVar("T")
+
+
+@dataclass
+class Batch(Generic[T]):
+    """What became of the files of one task instance."""
+
+    done: list[T] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+
+def set_label(context: Context, label: str) -> None:
+    """Name a mapped task instance in the grid: its ``map_index_template`` is ``{{ label }}``."""
+    cast("dict[str, Any]", context)["label"] = label
+
+
+def each_file(paths: Sequence[str], step: Callable[[str], T]) -> Batch[T]:
+    """Run a step on every file; one that fails does not keep the others from being done.
+
+    An error that may pass is kept for the end: the retry finds the others complete.
+    """
+    from include.errors import BadInputError
+
+    batch: Batch[T] = Batch()
+    for path in paths:
+        try:
+            batch.done.append(step(path))
+        except BadInputError as fault:
+            batch.rejected.append(f"{Path(path).name}: {fault.reason}")
+        except Exception as error:  # noqa: BLE001 - raised again by finish(), after the other files
+            error.add_note(f"while processing {path}")
+            batch.errors.append(error)
+    return batch
+
+
+def finish(batch: Batch[T], context: Context, subject: str) -> list[T]:
+    """Label the task instance, and end it: what is done, or a skip when all was rejected, or the first error."""
+    n_files = len(batch.done) + len(batch.rejected) + len(batch.errors)
+    if batch.rejected:
+        reason = batch.rejected[0].partition(": ")[2] if n_files == 1 else f"{len(batch.rejected)} rejected"
+        subject = f"{subject}: {reason}"
+    set_label(context, subject)
+    if batch.errors:
+        raise batch.errors[0]
+    if not batch.done and batch.rejected:
+        raise AirflowSkipException("; ".join(batch.rejected))
+    return batch.done
+
+
+@contextmanager
+def bad_input_skips(context: Context, subject: str) -> Iterator[None]:
+    """Turn bad input into a skip that is labelled with the subject and the reason."""
+    from include.errors import BadInputError
+
+    set_label(context, subject)
+    try:
+        yield
+    except BadInputError as fault:
+        set_label(context, f"{subject}: {fault.reason}")
+        raise AirflowSkipException(f"{subject}: {fault.reason}: {fault.message}") from None

@@ -1,0 +1,1 @@
+"""Sensors: they look once, and wait in the triggerer, never in a worker."""
