@@ -1,0 +1,58 @@
+"""A small synthetic observatory with everything that the steps need, made once a session and copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities, TrainingParameters
+from include.pipeline.workspace import Workspace
+from include.settings import Settings
+from include.simulation.survey import SyntheticSurvey
+
+MJD = 59280
+
+
+@pytest.fixture(scope="session")
+def observatory_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder: an archive of two nights, 12 stars, and a training set."""
+    folder = tmp_path_factory.mktemp("observatory")
+    survey = SyntheticSurvey(folder / "sas", n_stars=12, nights=2)
+    survey.observe_all()
+    survey.write_training_set(folder / "training_set.pkl", 120)
+    return folder
+
+
+@pytest.fixture
+def survey(tmp_path: Path, observatory_data: Path) -> SyntheticSurvey:
+    """The survey whose files this test's workspace holds."""
+    shutil.copytree(observatory_data, tmp_path / "data")
+    return SyntheticSurvey(tmp_path / "data" / "sas", n_stars=12, nights=2)
+
+
+@pytest.fixture
+def workspace(survey: SyntheticSurvey) -> Iterator[Workspace]:
+    """An installation of its own for each test."""
+    with Workspace.open(Settings(data_dir=survey.root.parent)) as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def normalization(workspace: Workspace) -> NormalizationParameters:
+    """The parameters of the nightly DAGs."""
+    return NormalizationParameters(regions=workspace.settings.continuum_regions)
+
+
+@pytest.fixture
+def training(workspace: Workspace) -> TrainingParameters:
+    """The installation's training parameters."""
+    return TrainingParameters(label_names=workspace.settings.label_names)
+
+
+@pytest.fixture
+def identities(normalization: NormalizationParameters) -> ResultIdentities:
+    """What identifies the products of the nightly DAGs."""
+    return ResultIdentities.of(normalization, InferenceParameters())

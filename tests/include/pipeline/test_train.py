@@ -1,0 +1,85 @@
+"""A model is known by what made it, and trained once."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+
+from include.catalog.records import VerdictOutcome
+from include.cannon.model import CannonModel
+from include.errors import BadInputError
+from include.pipeline.identities import TrainingParameters
+from include.pipeline.infer import read_model
+from include.pipeline.train import accept_model, train_model, training_identity
+from include.pipeline.workspace import Workspace
+
+
+def test_the_same_content_is_not_trained_twice(workspace: Workspace, training: TrainingParameters) -> None:
+    path = workspace.settings.training_set
+    first = train_model(workspace, path, training)
+    written = workspace.model_path(first).stat().st_mtime_ns
+    os.utime(path, (0, 0))
+    copy = path.with_name("renamed.pkl")
+    shutil.copy(path, copy)
+    assert train_model(workspace, path, training) == train_model(workspace, copy, training) == first
+    assert workspace.model_path(first).stat().st_mtime_ns == written
+
+
+def test_other_content_or_parameters_make_another_model(workspace: Workspace, training: TrainingParameters) -> None:
+    path = workspace.settings.training_set
+    content = pickle.loads(path.read_bytes())
+    content["flux"] = np.asarray(content["flux"]) * 1.0001
+    other = path.with_name("other.pkl")
+    other.write_bytes(pickle.dumps(content))
+    linear = TrainingParameters(label_names=training.label_names, order=1)
+    identities = {training_identity(path, training), training_identity(other, training), training_identity(path, linear)}
+    assert len(identities) == 3
+
+
+def test_labels_keep_the_order_in_which_they_were_asked_for(workspace: Workspace) -> None:
+    names = ("FE_H", "TEFF")
+    identity = train_model(workspace, workspace.settings.training_set, TrainingParameters(label_names=names, order=1))
+    assert CannonModel.read(workspace.model_path(identity)).label_names == names
+    record = workspace.catalog.model(identity)
+    assert record is not None
+    assert record.label_names == names
+
+
+def test_the_model_file_says_what_made_it(workspace: Workspace, training: TrainingParameters) -> None:
+    identity = train_model(workspace, workspace.settings.training_set, training)
+    assert read_model(workspace, identity).metadata["identity"] == identity
+
+
+def test_a_broken_training_set_gets_a_verdict_once(workspace: Workspace, training: TrainingParameters) -> None:
+    path = workspace.settings.training_set
+    path.write_bytes(b"not a pickle")
+    for _ in range(2):
+        with pytest.raises(BadInputError):
+            train_model(workspace, path, training)
+    verdict = workspace.catalog.verdict(training_identity(path, training))
+    assert verdict is not None
+    assert verdict.outcome is VerdictOutcome.BROKEN
+    assert verdict.reason
+    assert workspace.catalog.model_in_force("giants") is None
+
+
+def test_accepting_twice_changes_nothing(workspace: Workspace, training: TrainingParameters) -> None:
+    identity = train_model(workspace, workspace.settings.training_set, training)
+    assert [accept_model(workspace, identity, "test") for _ in range(2)] == [True, False]
+    in_force = workspace.catalog.model_in_force("giants")
+    assert in_force is not None
+    assert in_force.id == identity
+
+
+def test_a_missing_training_set_says_where_it_was_looked_for(workspace: Workspace, training: TrainingParameters) -> None:
+    with pytest.raises(BadInputError, match=r"APOGEE_CANNON_TRAINING_SET"):
+        train_model(workspace, workspace.settings.data_dir / "none.pkl", training)
+
+
+def test_a_model_that_is_not_on_record_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(BadInputError, match="cannon_training"):
+        read_model(workspace, "0" * 64)
