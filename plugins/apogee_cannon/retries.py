@@ -20,6 +20,7 @@ RETRIES: dict[str, Any] = {
                     AttributeError,
                     ImportError,
                     LookupError,
+                    PermissionError,
                     TypeError,
                     ValueError,
                 ],

@@ -20,12 +20,12 @@ def star_of(path: str | Path) -> str:
     return found.group() if found else name.removesuffix(".fits")
 
 
-def subject_of(paths: Sequence[str]) -> str:
-    """Return the star of a single file, or how many files from which star on.
+def subject_of(stars: Sequence[str]) -> str:
+    """Return the name of a single star, or how many files from which star on.
 
-    >>> subject_of(["apStar-r12-2M16505794-2118004.fits", "apStar-r12-2M17000000-2118004.fits"])
+    >>> subject_of(["2M16505794-2118004", "2M17000000-2118004"])
     '2 files from 2M16505794-2118004'
     """
-    if len(paths) == 1:
-        return star_of(paths[0])
-    return f"{len(paths)} files from {star_of(paths[0])}" if paths else "no files"
+    if len(stars) == 1:
+        return stars[0]
+    return f"{len(stars)} files from {stars[0]}" if stars else "no files"

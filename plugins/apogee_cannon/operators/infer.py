@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_cannon.outcomes import bad_input_skips, set_label
+from apogee_cannon.subjects import subject_of
 from apogee_cannon.templated import Templated
 
 if TYPE_CHECKING:
@@ -62,14 +63,10 @@ class InferLabelsOperator(BaseOperator):
         items = [self.normalizations] if isinstance(self.normalizations, str) else list(self.normalizations)
         parameters = InferenceParameters(n_initialisations=self.n_initialisations, use_derivatives=self.use_derivatives)
         with Workspace.open() as workspace:
-            subject = _subject(stars_of(workspace, items))
+            subject = subject_of(stars_of(workspace, items))
             set_label(context, subject)
             if not self.model_id:
                 set_label(context, f"{subject}: no model in force")
                 raise AirflowSkipException(f"{subject}: no model is in force; train one with the DAG cannon_training")
             with bad_input_skips(context, subject):
                 return list(infer_labels(workspace, items, self.model_id, parameters).result_ids)
-
-
-def _subject(stars: Sequence[str]) -> str:
-    return stars[0] if len(stars) == 1 else f"{len(stars)} files from {stars[0]}" if stars else "no files"

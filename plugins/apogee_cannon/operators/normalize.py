@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from apogee_cannon.outcomes import each_file, finish, set_label
-from apogee_cannon.subjects import subject_of
+from apogee_cannon.subjects import star_of, subject_of
 from apogee_cannon.templated import Templated
 
 if TYPE_CHECKING:
@@ -66,10 +66,11 @@ class ContinuumNormalizeOperator(BaseOperator):
         from include.pipeline.workspace import Workspace
 
         paths = [self.apstar_paths] if isinstance(self.apstar_paths, str) else list(self.apstar_paths)
-        set_label(context, subject_of(paths))
+        subject = subject_of([star_of(path) for path in paths])
+        set_label(context, subject)
         parameters = NormalizationParameters(
             regions=Path(self.continuum_regions_path), length=self.length, order=self.order, sum_axis=self.sum_axis
         )
         with Workspace.open() as workspace:
             batch = each_file(paths, lambda path: normalize_file(workspace, path, parameters))
-        return [item.normalization_id for item in finish(batch, context, subject_of(paths))]
+        return [item.normalization_id for item in finish(batch, context, subject)]

@@ -1,0 +1,1 @@
+"""A synthetic observatory: apStar archives and training sets of invented stars, for the demo and the tests."""
