@@ -1,0 +1,52 @@
+# Needs make and Python 3.11, 3.12 or 3.13; everything else is installed into .venv. Works with the make of macOS (3.81) too.
+# Paths stay relative or quoted, so that a checkout in a folder with spaces works.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint lock clean
+SHELL := /bin/sh
+
+# A user's own packages would shadow the locked ones.
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+# Installers and astropy write below HOME; where that cannot be, the project's own scratch folder takes its place.
+ifneq ($(shell test -n "$$HOME" && test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/.airflow/home
+HOME_NOTE := printf '%s\n' "HOME is not a writable folder: .airflow/home is used in its place." >&2 && mkdir -p .airflow/home &&
+endif
+
+ENVIRONMENT = @$(HOME_NOTE) sh deployment/environment.sh
+UV ?= $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
+# Give --upgrade here to move every pin, or --upgrade-package NAME to move one.
+LOCK_ARGS ?=
+COMPILE = "$(UV)" pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url \
+	--custom-compile-command "make lock" $(LOCK_ARGS)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+run: ## make a synthetic observatory, process its nights in a local Airflow, print the labels, serve until Ctrl-C
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m apogee_cannon.local
+
+test: ## run the tests (PYTEST_ARGS="-k name" chooses)
+	$(ENVIRONMENT) requirements.txt requirements-dev.txt
+	@exec .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: ## check style (ruff) and types (mypy)
+	$(ENVIRONMENT) requirements.txt requirements-dev.txt
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m mypy
+
+lock: ## write requirements*.txt anew from requirements*.in (needs uv; LOCK_ARGS=--upgrade moves the pins)
+	@"$(UV)" --version >/dev/null 2>&1 || { echo "make lock needs uv: install it, or run make lint once." >&2; exit 1; }
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
+# data/ may hold somebody's archive: it goes only when make run made it, which its marker says.
+clean: ## remove what make run and make test made, inside this folder only
+	rm -rf .venv .airflow logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@if test -e data/.made-by-make-run; then echo "rm -rf data"; rm -rf data; \
+	elif test -e data; then echo "data/ stays: make run did not make it."; fi
+	@find config dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,74 @@
+"""Import the third-party science stack once, in the processes that fork tasks.
+
+Airflow imports this module when it starts.  A task runs in a process that is forked from the scheduler (LocalExecutor) or
+from a Celery worker, and what the parent has imported costs the child nothing.  Without this every task imports numpy,
+scipy, astropy and sdss_access anew, which takes longer than the work on one file.
+
+Our own code is never imported here: the parents live for days, and a task would run the code of the day they started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+
+__all__: list[str] = []  # Airflow copies every public name of this module into its own settings
+
+SCIENCE_STACK = (
+    "numpy",
+    "scipy.linalg",
+    "scipy.optimize",
+    "astropy.io.fits",
+    "astropy.table",
+    "astropy.time",
+    "sqlalchemy",
+    "sdss_access.path",
+)
+
+
+def forks_tasks(arguments: list[str]) -> bool:
+    """Tell by its command line whether a process is the parent of tasks.
+
+    Parameters
+    ----------
+    arguments
+        The command line, as in ``sys.argv``.
+
+    Returns
+    -------
+    bool
+        True for ``airflow scheduler`` and ``airflow celery worker``; the others would only grow by what they never use.
+    """
+    return arguments[1:2] == ["scheduler"] or arguments[1:3] == ["celery", "worker"]
+
+
+def preload(modules: tuple[str, ...] = SCIENCE_STACK) -> list[str]:
+    """Import modules, and leave the environment as it was.
+
+    Parameters
+    ----------
+    modules
+        Dotted names; one that cannot be imported is left to the task that needs it, which can say so better.
+
+    Returns
+    -------
+    list of str
+        The names that were imported.
+    """
+    environment = dict(os.environ)
+    loaded = []
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+            loaded.append(name)
+    # sdss_access sets SAS_BASE_DIR and a hundred more when it is imported, and every task would inherit them as settings.
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+    return loaded
+
+
+if forks_tasks(sys.argv):
+    preload()

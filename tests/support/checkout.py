@@ -1,0 +1,95 @@
+"""A checkout of the project in miniature, on a bare machine: the Makefile without packages to install."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.compose import PROJECT_ROOT
+
+TOOLS = (
+    "sh", "make", "awk", "cksum", "dirname", "find", "grep", "mkdir", "printf", "rm", "sed", "test", "tee", "cat", "env",
+)  # fmt: skip
+LOCAL = "import os, sys\nprint('HOME', os.environ['HOME'])\nprint('PATH', *sys.path, sep='\\n')\n"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A folder with the Makefile, and a PATH of its own.
+
+    Attributes
+    ----------
+    folder
+        The project's root, with a space and an accent in its name.
+    bin
+        The only folder on PATH.
+    """
+
+    folder: Path
+    bin: Path
+
+    def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run make with nothing of this process's environment but what is given."""
+        variables = {"PATH": str(self.bin), "HOME": str(self.bin), "LC_ALL": "C.UTF-8"} | environment
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=self.folder,
+            env=variables,
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+
+    def program(self, name: str, script: str) -> None:
+        """Put a shell script on PATH."""
+        path = self.bin / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def installations(self) -> list[str]:
+        """List the calls of ``uv pip install`` so far."""
+        log = self.bin / "uv.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+def bare_checkout(folder: Path) -> Checkout:
+    """Make a checkout on a machine with make, this Python and no uv.
+
+    Parameters
+    ----------
+    folder
+        An empty folder.
+    """
+    checkout = Checkout(folder / "check out é", folder / "bin")
+    checkout.bin.mkdir()
+    for name in TOOLS:
+        if found := shutil.which(name):
+            (checkout.bin / name).symlink_to(found)
+    checkout.program("python3", f'exec "{os.path.realpath(sys.executable)}" "$@"')
+    (checkout.folder / "plugins" / "apogee_cannon").mkdir(parents=True)
+    (checkout.folder / "plugins" / "apogee_cannon" / "local.py").write_text(LOCAL)
+    for name in ("config", "dags", "include", "tests", "deployment"):
+        (checkout.folder / name).mkdir()
+    shutil.copy(PROJECT_ROOT / "Makefile", checkout.folder)
+    shutil.copy(PROJECT_ROOT / "deployment" / "environment.sh", checkout.folder / "deployment")
+    (checkout.folder / "requirements.txt").write_text("# nothing\n")
+    (checkout.folder / "requirements-dev.txt").write_text("# nothing more\n")
+    return checkout
+
+
+def with_uv(checkout: Checkout) -> Checkout:
+    """Add a uv that makes environments without pip and writes down what it was asked to install."""
+    checkout.program(
+        "uv",
+        'case "$1" in\n'
+        'venv) for last in "$@"; do :; done; exec python3 -m venv --without-pip "$last" ;;\n'
+        f'pip) echo "$*" >> "{checkout.bin}/uv.log" ;;\n'
+        "esac",
+    )
+    return checkout
