@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from include.apogee.apstar_header import ApStarHeader, naming, parse_header, read_header
 from include.apogee.content import read_content
-from include.apogee.fits_bytes import Hdu, read_hdus, read_image
+from include.apogee.fits_content import Hdu, read_hdus, read_image
 from include.apogee.grid import N_PIXELS, WAVELENGTH, is_apstar_grid
 from include.apogee.masks import BAD_PIXEL, StarFlag
 from include.apogee.rows import COMBINED_ROW, N_COMBINED, arrange_rows

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.apogee.content import read_start
-from include.apogee.fits_bytes import BLOCK, Cards, read_cards
+from include.apogee.fits_content import BLOCK, Cards, CutShortError, read_cards
 from include.apogee.masks import StarFlag
 from include.apogee.names import SAFE_NAME, parse_star_name, parse_visit_name
 from include.apogee.visits import Visit, read_flag, read_visits
@@ -84,8 +84,8 @@ def read_header(path: str | Path, size_hint: int | None = None) -> ApStarHeader:
         with naming(path):
             try:
                 cards, _ = read_cards(content)
-            except BadInputError:
-                if len(content) < n_bytes or n_bytes >= _LARGEST_HEADER or not content.startswith(b"SIMPLE"):
+            except CutShortError:
+                if len(content) < n_bytes or n_bytes >= _LARGEST_HEADER:
                     raise
                 n_bytes *= 4
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from include.apogee.fits_bytes import Cards
+from include.apogee.fits_content import Cards
 from include.apogee.masks import StarFlag
 from include.apogee.names import parse_visit_name
 from include.apogee.nights import MJD_EPOCH, OBSERVATORIES

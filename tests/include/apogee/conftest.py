@@ -1,4 +1,4 @@
-"""apStar files of every layout, made with astropy, which the reader itself does not use."""
+"""apStar files of every layout, made with astropy."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from astropy.io import fits
 from include.apogee import apstar_header
 from include.apogee.apstar import read_apstar
 from include.apogee.apstar_header import FIRST_READ, ApStarHeader, parse_header, read_header
-from include.apogee.fits_bytes import read_cards
+from include.apogee.fits_content import read_cards
 from include.apogee.masks import StarFlag
 from include.errors import BadInputError, Reason
 
@@ -59,6 +59,18 @@ def test_few_bytes_are_read(write_apstar: Callable[..., Path], monkeypatch: pyte
     asked.clear()
     read_header(write_apstar(layout="sdss5", n_visits=60), size_hint=50_000)
     assert asked == [51_840]
+
+
+def test_no_more_is_read_of_a_damaged_header(
+    write_apstar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_apstar(n_visits=3)
+    content = path.read_bytes().replace(b"NVISITS =", b"NVISITS 7")
+    asked = []
+    monkeypatch.setattr(apstar_header, "read_start", lambda _, n_bytes: asked.append(n_bytes) or content[:n_bytes])
+    with pytest.raises(BadInputError, match="the header at byte 0"):
+        read_header(path)
+    assert asked == [FIRST_READ]
 
 
 def test_a_header_is_read_although_the_data_are_cut_short(write_apstar: Callable[..., Path]) -> None:

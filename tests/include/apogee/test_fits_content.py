@@ -1,15 +1,19 @@
-"""The strict reader against astropy, and against files cut short or bent."""
+"""Units opened one by one against ``fits.open``, and files cut short or bent: each an error, none a warning."""
 
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from include.apogee.fits_bytes import BLOCK, read_cards, read_hdus, read_image
+from include.apogee.fits_content import BLOCK, CutShortError, read_cards, read_hdus, read_image
 from include.errors import BadInputError, Reason
 
 LAYOUTS = [("dr16", 1), ("dr16", 3), ("dr17", 1), ("dr17", 4), ("sdss5", 2)]
@@ -25,6 +29,8 @@ def test_images_are_those_that_astropy_reads(build_apstar: Callable[..., bytes],
             image = read_image(content, hdus[number])
             assert image.dtype == expected[number].data.dtype
             np.testing.assert_array_equal(image, expected[number].data)
+            plain = np.frombuffer(content, image.dtype, image.size, hdus[number].data_start)
+            np.testing.assert_array_equal(image.ravel(), plain)
 
 
 @pytest.mark.parametrize(("layout", "n_visits"), LAYOUTS)
@@ -57,7 +63,8 @@ def test_values_of_keywords() -> None:
     assert cards.integer("BIG") == 2**40
     assert cards.number("REAL") == 1.5e-3
     assert cards.integer("REAL") is None
-    assert cards.number("BOOL") is None
+    assert cards.number("BOOL") is cards.integer("BOOL") is None
+    assert cards.text("NEG") == "-3"
     assert cards.text("ABSENT") is cards.number("ABSENT") is cards.integer("ABSENT") is None
     assert data_start == BLOCK
 
@@ -129,10 +136,14 @@ def test_records_of_another_kind_may_follow_the_last_unit(build_apstar: Callable
         ("BITPIX", 17),
         ("NAXIS", -1),
         ("NAXIS", 3000),
+        ("NAXIS", 10**15),
         ("NAXIS1", -5),
         ("NAXIS1", 10**25),
         ("PCOUNT", -1),
         ("NAXIS1", "x"),
+        ("NAXIS1", "8575."),
+        ("NAXIS1", "'8575'"),
+        ("GCOUNT", "1.0"),
     ],
 )
 def test_impossible_sizes_are_unreadable(build_apstar: Callable[..., bytes], keyword: str, value: object) -> None:
@@ -146,10 +157,62 @@ def test_impossible_sizes_are_unreadable(build_apstar: Callable[..., bytes], key
 
 
 def test_scaled_images_and_tables_are_not_plain_images(build_apstar: Callable[..., bytes]) -> None:
-
     content = build_apstar("dr17", 1).replace(b"BUNIT   = 'Flux", b"BSCALE  = 2.0 /", 1)
     hdus = read_hdus(content)
     for number in (1, 6):
         with pytest.raises(BadInputError, match=f"HDU {number} to be a plain image") as caught:
             read_image(content, hdus[number])
         assert caught.value.reason is Reason.WRONG_LAYOUT
+
+
+DAMAGED_CARDS = [b"VALUE   3 6E-06", b"VA\nUE\xff\0\x07 1", b"END 7", b"END\0", b"\n"]
+
+
+@pytest.mark.parametrize("card", DAMAGED_CARDS)
+def test_what_astropy_warns_of_is_an_error_of_one_line(card: bytes) -> None:
+    content = _cards(VALUE=1).replace(f"VALUE   = {1:>20}".ljust(80).encode(), card.ljust(80))
+    filters = [*warnings.filters]
+    with pytest.raises(BadInputError, match="the header at byte 0") as caught:
+        read_cards(content)
+    assert caught.value.reason is Reason.UNREADABLE
+    assert not isinstance(caught.value, CutShortError)
+    assert "\n" not in caught.value.message
+    assert warnings.filters == filters
+
+
+def test_a_value_that_is_none_leaves_the_others() -> None:
+    cards, _ = read_cards(_with_value("'no end"))
+    assert cards.text("VALUE") is cards.number("VALUE") is cards.integer("VALUE") is None
+    assert cards.text("SIMPLE") == "T"
+
+
+def test_a_header_cut_short_may_be_completed() -> None:
+    content = _cards(**{f"KEY{k}": k for k in range(100)})
+    for cut in (BLOCK, 2 * BLOCK + 7, len(content) - 1):
+        with pytest.raises(
+            CutShortError, match=f"the file ends at byte {cut}, within the header that begins at byte 0"
+        ):
+            read_cards(content[:cut])
+
+
+def test_threads_may_read_at_the_same_time(build_apstar: Callable[..., bytes]) -> None:
+    """Warnings have one setting for all threads: none may see another's, and it is as before in the end."""
+    good = build_apstar("dr16", 1)
+    bad = good.replace(b"BUNIT   = 'Flux", b"B UNIT\0= 'Flux", 1)
+    filters = [*warnings.filters]
+
+    def is_readable(content: bytes) -> bool:
+        try:
+            return len(read_hdus(content)) == 7
+        except BadInputError:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = [*pool.map(is_readable, [good, bad] * 50)]
+    assert outcomes == [True, False] * 50
+    assert warnings.filters == filters
+
+
+def test_importing_the_reader_imports_no_astropy() -> None:
+    code = "import sys, include.apogee.apstar; sys.exit('astropy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

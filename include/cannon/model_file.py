@@ -1,0 +1,182 @@
+"""The file of a model: FITS, checked as it is read, so that nothing in it is ever run.
+
+HDU 0 has the provenance in its header (``HIERARCH MODEL name``); THETA (P, T) and S2 (P,) are images of float64,
+WAVELENGTH (P,) in Angstrom, TRAINING (N, L) the labels of the training stars; LABELS and TERMS are tables, a row a
+label (name, offset, scale) and a row a term.  Every HDU has CHECKSUM and DATASUM.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.cannon.monomials import monomials
+from include.errors import BadInputError, Reason
+from include.files import atomic_write
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+    from astropy.io.fits.header import Header
+
+Floats = NDArray[np.float64]
+Metadata = dict[str, str | int | float | bool]
+
+FORMAT = "CANNON MODEL 1"
+"""What ``MODELFMT`` in the primary header says."""
+
+_IMAGES = ("THETA", "S2", "WAVELENGTH", "TRAINING")
+_UNITS = {"WAVELENGTH": "Angstrom"}
+_HIGHEST_ORDER = 10
+
+
+class ModelParts(NamedTuple):
+    """What a model file holds."""
+
+    wavelength: Floats
+    theta: Floats
+    s2: Floats
+    training_labels: Floats
+    label_names: tuple[str, ...]
+    order: int
+    offsets: Floats
+    scales: Floats
+    metadata: Metadata
+
+
+def write_parts(path: str | Path, parts: ModelParts, *, terms: tuple[str, ...]) -> None:
+    """Write a model file, atomically.  The same parts give the same bytes.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    from astropy.io import fits
+
+    arrays = zip(_IMAGES, (parts.theta, parts.s2, parts.wavelength, parts.training_labels), strict=True)
+    labels = [_texts("NAME", parts.label_names), _numbers("OFFSET", parts.offsets), _numbers("SCALE", parts.scales)]
+    product = fits.HDUList([fits.PrimaryHDU(header=_header(parts))])
+    product.extend([_image(name, array) for name, array in arrays])
+    product.append(fits.BinTableHDU.from_columns(labels, name="LABELS"))
+    product.append(fits.BinTableHDU.from_columns([_texts("TERM", terms)], name="TERMS"))
+    metadata = json.dumps(parts.metadata, sort_keys=True)
+    product.append(fits.BinTableHDU.from_columns([_texts("JSON", (metadata,))], name="METADATA"))
+    product.update_extend()  # writeto() would add EXTEND after the sum of the header was taken
+    for hdu in product:
+        hdu.add_datasum(when="sum of the data")
+        hdu.add_checksum(when="sum of the HDU", override_datasum=True)
+    with atomic_write(path) as temporary:
+        product.writeto(temporary, overwrite=True)
+
+
+def read_parts(path: str | Path) -> ModelParts:
+    """Read a model file.
+
+    Raises
+    ------
+    BadInputError
+        ``BAD_MODEL``: no FITS, cut short, a checksum that does not fit, or not the parts of a model.
+    OSError
+        The file is not there or cannot be read.
+    """
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
+
+    content = Path(path).read_bytes()
+    try:
+        with warnings.catch_warnings(action="error"), fits.HDUList.fromstring(content) as hdus:
+            if any(hdu.verify_datasum() != 1 or hdu.verify_checksum() != 1 for hdu in hdus):
+                raise _bad(path, "sums that do not agree with its content")
+            parts = _parse(path, hdus)
+    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError, AstropyUserWarning) as fault:
+        if isinstance(fault, BadInputError):
+            raise
+        raise _bad(path, " ".join(f"{type(fault).__name__}: {fault}".split())) from fault
+    return _checked(path, parts)
+
+
+def _header(parts: ModelParts) -> Header:
+    from astropy.io.fits.header import Header
+
+    header = Header()
+    header["MODELFMT"] = (FORMAT, "format of this file")
+    header["ORDER"] = (parts.order, "degree of the polynomial")
+    for name, value in parts.metadata.items():
+        header[f"HIERARCH MODEL {name.upper()}"] = _printable(value)
+    return header
+
+
+def _printable(value: str | float | bool) -> str | int | float | bool:
+    """Values as headers take them, long texts cut: the METADATA table has them in full."""
+    if not isinstance(value, str):
+        return value if np.isfinite(value) else str(value)
+    text = value.encode("ascii", "replace").decode()
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= 64 else f"{text[:37]}..."
+
+
+def _image(name: str, array: Floats) -> fits.ImageHDU:
+    from astropy.io import fits
+
+    hdu = fits.ImageHDU(np.ascontiguousarray(array, dtype=np.float64), name=name)
+    if name in _UNITS:
+        hdu.header["BUNIT"] = _UNITS[name]
+    return hdu
+
+
+def _texts(name: str, values: tuple[str, ...]) -> fits.Column:
+    from astropy.io import fits
+
+    encoded = np.array([value.encode() for value in values])
+    return fits.Column(name, f"{encoded.dtype.itemsize}A", array=encoded)
+
+
+def _numbers(name: str, values: Floats) -> fits.Column:
+    from astropy.io import fits
+
+    return fits.Column(name, "D", array=values)
+
+
+def _parse(path: str | Path, hdus: fits.HDUList) -> ModelParts:
+    header = hdus[0].header
+    if header.get("MODELFMT") != FORMAT:
+        raise _bad(path, f"MODELFMT {header.get('MODELFMT')!r} where {FORMAT!r} was expected")
+    theta, s2, wavelength, training = (np.array(hdus[name].data, dtype=np.float64) for name in _IMAGES)
+    table = hdus["LABELS"].data
+    return ModelParts(
+        wavelength=wavelength,
+        theta=theta,
+        s2=s2,
+        training_labels=training,
+        label_names=tuple(_text(table["NAME"][row]) for row in range(len(table))),
+        order=int(header["ORDER"]),
+        offsets=np.array(table["OFFSET"], dtype=np.float64),
+        scales=np.array(table["SCALE"], dtype=np.float64),
+        metadata=json.loads(_text(hdus["METADATA"].data["JSON"][0])),
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _checked(path: str | Path, parts: ModelParts) -> ModelParts:
+    n_labels, n_pixels = len(parts.label_names), len(parts.wavelength)
+    if not n_labels or not 1 <= parts.order <= _HIGHEST_ORDER:
+        raise _bad(path, f"{n_labels} labels and order {parts.order}")
+    expected = (n_pixels, len(monomials(n_labels, parts.order)))
+    fits_together = parts.s2.shape == (n_pixels,) and parts.training_labels.shape[1:] == (n_labels,)
+    if parts.theta.shape != expected or not fits_together:
+        raise _bad(path, f"coefficients of shape {parts.theta.shape} where {expected} was expected, or other parts")
+    if not (np.isfinite(parts.theta).all() and (parts.s2 >= 0).all() and (parts.scales > 0).all()):
+        raise _bad(path, "values that no model has")
+    return parts
+
+
+def _bad(path: str | Path, what: str) -> BadInputError:
+    return BadInputError(Reason.BAD_MODEL, f"{path}: expected a whole model file, found {what}; train it again.")

@@ -1,0 +1,164 @@
+"""The chi-square of a spectrum as a function of the model's terms, with the residual continuum projected out.
+
+With g = f - theta_0 and the terms v without the constant, chi2 = c - 2 b.v + v'A v, where A = theta' W theta, b =
+theta' W g and c = g' W g.  The products of theta's columns are fixed for a model, so that A for many spectra is one
+matrix product with their weights.
+
+What the normalisation leaves behind is smooth: on each detector the sines and cosines of the continuum are nuisances
+with a flat prior.  With N = B' W B, M = B' W theta and r = B' W g (B their values), chi2 at the best nuisances has A -
+M' N^-1 M, b - M' N^-1 r and c - r' N^-1 r.  They multiply 1, not the observed flux, whose noise would bias the labels
+of faint stars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.cannon.continuum import basis, detector_pixels
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+GUARD = 1e-12
+"""Share of a nuisance matrix's mean diagonal added to it, for detectors with fewer good pixels than nuisances."""
+
+CACHED_BYTES = 200_000_000
+"""Products of theta that need no more memory than this are kept with the model; else they are made anew, in pieces."""
+
+
+class QuadraticForms(NamedTuple):
+    """Chi-square of n spectra: c - 2 b.v + v'A v, and what it was made from."""
+
+    a: Floats
+    """Shape (n, T - 1, T - 1)."""
+    b: Floats
+    """Shape (n, T - 1)."""
+    c: Floats
+    """Shape (n,)."""
+    n_pixels: Indices
+    """Informative pixels, shape (n,)."""
+    n_nuisances: Indices
+    """Nuisances projected out, shape (n,)."""
+
+
+def join(forms: Sequence[QuadraticForms]) -> QuadraticForms:
+    """Return the forms of all spectra, in order."""
+    a, b, c, n_pixels, n_nuisances = (np.concatenate(part) for part in zip(*forms, strict=True))
+    return QuadraticForms(a, b, c, n_pixels, n_nuisances)
+
+
+class _Detector(NamedTuple):
+    """What projecting out a detector's continuum needs, for any spectrum."""
+
+    pixels: slice  # among the informative pixels of the model
+    nuisances: Floats  # (p, K), orthonormal
+    products: Floats  # (p, K * (T - 1) + K (K + 1) / 2): nuisances times theta, and times each other
+    unfold: Indices  # (K, K)
+
+
+class FormBuilder:
+    """Makes the quadratic forms of spectra for one model.
+
+    Parameters
+    ----------
+    wavelength
+        Shape (P,), Angstrom.
+    theta, s2
+        Shape (P, T) and (P,); pixels of infinite s2 are left out.
+    marginalize
+        Whether the residual continuum is projected out.
+    """
+
+    def __init__(self, wavelength: Floats, theta: Floats, s2: Floats, *, marginalize: bool) -> None:
+        self.informative = np.isfinite(s2)
+        self.s2 = s2[self.informative]
+        self.baseline = theta[self.informative, 0]
+        self.theta = np.ascontiguousarray(theta[self.informative, 1:])
+        self._first, self._second, self._unfold = _pairs(self.theta.shape[1])
+        cached = self.theta.shape[0] * len(self._first) * 8 <= CACHED_BYTES
+        self._products = self.theta[:, self._first] * self.theta[:, self._second] if cached else None
+        self.detectors = self._detectors(wavelength[self.informative]) if marginalize else ()
+
+    @property
+    def n_informative(self) -> int:
+        """Number of the model's pixels p that carry information."""
+        return len(self.s2)
+
+    def build(self, flux: Floats, ivar: Floats, work: Floats) -> QuadraticForms:
+        """Quadratic forms of n spectra.
+
+        Parameters
+        ----------
+        flux, ivar
+            Shape (n, p), at the model's informative pixels; finite, ivar 0 where nothing is known.
+        work
+            Working memory, shape (2, n, p).
+        """
+        weight, residual = work
+        np.multiply(ivar, self.s2, out=weight)
+        weight += 1.0
+        np.divide(ivar, weight, out=weight)
+        np.subtract(flux, self.baseline, out=residual)
+        c = np.einsum("np,np,np->n", weight, residual, residual)
+        weighted = np.multiply(weight, residual, out=residual)
+        a, b = self._products_with(weight)[:, self._unfold], weighted @ self.theta
+        n_nuisances = np.zeros(len(c), dtype=np.intp)
+        for detector in self.detectors:
+            part = np.s_[:, detector.pixels]
+            _project_out(detector, weight[part], weighted[part], a, b, c)
+            n_nuisances += np.minimum(np.count_nonzero(ivar[part], axis=1), detector.nuisances.shape[1])
+        return QuadraticForms(a, b, c, np.count_nonzero(ivar, axis=1), n_nuisances)
+
+    def _products_with(self, weight: Floats) -> Floats:
+        """Each distinct element of A, shape (n, (T - 1) T / 2)."""
+        if self._products is not None:
+            return np.asarray(weight @ self._products)
+        result = np.zeros((len(weight), len(self._first)))
+        step = max(1, CACHED_BYTES // (64 * len(self._first)))
+        for start in range(0, len(self.theta), step):
+            theta = self.theta[start : start + step]
+            result += weight[:, start : start + step] @ (theta[:, self._first] * theta[:, self._second])
+        return result
+
+    def _detectors(self, wavelength: Floats) -> tuple[_Detector, ...]:
+        pixels = [part for part in detector_pixels(wavelength) if part.stop > part.start]
+        return tuple(_detector(part, wavelength[part], self.theta[part]) for part in pixels)
+
+
+def _detector(pixels: slice, wavelength: Floats, theta: Floats) -> _Detector:
+    nuisances, triangle = np.linalg.qr(basis(wavelength).T)
+    kept = np.abs(np.diag(triangle)) > GUARD * np.abs(triangle).max()  # fewer pixels than nuisances
+    nuisances = np.ascontiguousarray(nuisances[:, kept])
+    first, second, unfold = _pairs(nuisances.shape[1])
+    mixed = (nuisances[:, :, None] * theta[:, None, :]).reshape(len(theta), -1)
+    return _Detector(pixels, nuisances, np.hstack([mixed, nuisances[:, first] * nuisances[:, second]]), unfold)
+
+
+def _project_out(detector: _Detector, weight: Floats, weighted: Floats, a: Floats, b: Floats, c: Floats) -> None:
+    """Take a detector's nuisances out of a, b and c, in place."""
+    count, terms = detector.nuisances.shape[1], b.shape[1]
+    products = weight @ detector.products
+    mixed = products[:, : count * terms].reshape(-1, count, terms)
+    normal: Floats = products[:, count * terms :][:, detector.unfold]
+    diagonal = np.einsum("nkk->nk", normal)
+    diagonal += np.maximum(GUARD * diagonal.mean(axis=1), np.finfo(float).tiny)[:, None]
+    right = np.concatenate([mixed, (weighted @ detector.nuisances)[:, :, None]], axis=2)
+    unit = np.sqrt(diagonal.mean(axis=1))[:, None, None]
+    solved = np.linalg.solve(normal / unit**2, right / unit)
+    update = np.swapaxes(right / unit, 1, 2) @ solved
+    a -= update[:, :-1, :-1]
+    b -= update[:, :-1, -1]
+    c -= update[:, -1, -1]
+
+
+def _pairs(count: int) -> tuple[Indices, Indices, Indices]:
+    """Both members of each distinct pair, and where in that list the pair (i, j) is, shape (count, count)."""
+    pairs = np.array(list(combinations_with_replacement(range(count), 2)), dtype=np.intp)
+    unfold = np.empty((count, count), dtype=np.intp)
+    unfold[pairs[:, 0], pairs[:, 1]] = unfold[pairs[:, 1], pairs[:, 0]] = np.arange(len(pairs))
+    return pairs[:, 0], pairs[:, 1], unfold

@@ -1,0 +1,89 @@
+"""What the archive holds: paths as last scanned, contents as read, and the nights that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+
+from include.catalog import schema
+from include.catalog.database import insert_once, upsert
+from include.catalog.part import Part, as_fields, chunks, columns_for, row_of
+from include.catalog.records import ArchiveFile, FileState, SpectrumRecord, VisitRecord, utc_now
+
+FILE = schema.archive_file
+SPECTRUM = schema.spectrum
+VISIT = schema.visit
+
+
+class ArchiveIndex(Part):
+    """The catalogue's methods about files, spectra and visits."""
+
+    def index_files(self, files: Iterable[ArchiveFile]) -> None:
+        """Record `files` as they are now; what was recorded of their paths is replaced."""
+        with self._database.write() as connection:
+            upsert(connection, FILE, [row_of(file, FILE) for file in files])
+
+    def indexed(self, paths: Iterable[str] | None = None) -> dict[str, ArchiveFile]:
+        """Return the files of the last scans by path: `paths`, or all; those never scanned are left out."""
+        if paths is not None:
+            return self._find(ArchiveFile, FILE, paths)
+        with self._database.read() as connection:
+            return {row.path: ArchiveFile(**as_fields(row)) for row in connection.execute(select(FILE))}
+
+    def mark_gone(self, paths: Iterable[str]) -> None:
+        """Record that `paths` are not there any more; their last content stays known."""
+        gone = [{"key": path, "state": FileState.GONE, "scanned_at": utc_now()} for path in sorted(set(paths))]
+        if gone:
+            with self._database.write() as connection:
+                connection.execute(update(FILE).where(FILE.c.path == bindparam("key")), gone)
+
+    def record_spectrum(self, spectrum: SpectrumRecord) -> bool:
+        """Record a content that was read, with its visits: whether it is new."""
+        with self._database.write() as connection:
+            if not insert_once(connection, SPECTRUM, row_of(spectrum, SPECTRUM)):
+                return False
+            if spectrum.visits:
+                visits = [row_of(visit, VISIT, digest=spectrum.digest) for visit in spectrum.visits]
+                connection.execute(insert(VISIT), visits)
+            return True
+
+    def spectrum(self, digest: str) -> SpectrumRecord | None:
+        """Return the content with that digest, if it was read."""
+        return self.spectra([digest]).get(digest)
+
+    def spectra(self, digests: Iterable[str]) -> dict[str, SpectrumRecord]:
+        """Return the contents that were read, by their digest; others are left out."""
+        found: dict[str, SpectrumRecord] = {}
+        with self._database.read() as connection:
+            for chunk in chunks(set(digests)):
+                visits = _visits(connection, chunk)
+                for row in connection.execute(select(SPECTRUM).where(SPECTRUM.c.digest.in_(chunk))):
+                    found[row.digest] = SpectrumRecord(**as_fields(row), visits=tuple(visits.get(row.digest, ())))
+        return found
+
+    def files_of_night(self, telescope: str, mjd: int) -> list[ArchiveFile]:
+        """Return the files that are there and whose content has a visit on that SDSS MJD, by path."""
+        of_night = select(VISIT.c.digest).where(VISIT.c.mjd == mjd)
+        return self._present(telescope, FILE.c.digest.in_(of_night))
+
+    def files_without_spectrum(self, telescope: str) -> list[ArchiveFile]:
+        """Return the files that are there and whose content was never read: they belong to no known night."""
+        known = select(SPECTRUM.c.digest).where(SPECTRUM.c.digest == FILE.c.digest)
+        return self._present(telescope, ~known.exists())
+
+    def _present(self, telescope: str, condition: ColumnElement[bool]) -> list[ArchiveFile]:
+        query = select(FILE).where(FILE.c.telescope == telescope, FILE.c.state == FileState.PRESENT, condition)
+        with self._database.read() as connection:
+            return [ArchiveFile(**as_fields(row)) for row in connection.execute(query.order_by(FILE.c.path))]
+
+
+def _visits(connection: Connection, digests: Iterable[str]) -> dict[str, list[VisitRecord]]:
+    """Return the visits of each content, by their number."""
+    found: dict[str, list[VisitRecord]] = {}
+    columns = columns_for(VisitRecord, VISIT)
+    query = select(VISIT.c.digest, *columns).where(VISIT.c.digest.in_(digests)).order_by(VISIT.c.number)
+    for digest, *values in connection.execute(query):
+        names = (column.name for column in columns)
+        found.setdefault(digest, []).append(VisitRecord(**dict(zip(names, values, strict=True))))
+    return found

@@ -1,0 +1,124 @@
+"""The query behind the tables of labels: which result of a star is current, and a row for each spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+
+from include.catalog.schema import archive_file, label, normalization, result, result_row, spectrum, visit
+
+
+def current_results(model_ids: Sequence[str], contents: Select[Any], *, visits: bool) -> Select[Any]:
+    """Return the identities of the stars' current results: of each content the newest with rows of that kind.
+
+    Parameters
+    ----------
+    model_ids
+        The models; each has its own current results.
+    contents
+        The digests in question (:func:`current_contents`).
+    visits
+        Results with rows of single visits, instead of a stack of them.
+    """
+    newest_first = (result.c.created.desc(), result.c.id.desc())
+    rank = (
+        func.row_number()
+        .over(partition_by=(result.c.model_id, normalization.c.digest), order_by=newest_first)
+        .label("rank")
+    )
+    ranked = (
+        select(result.c.id, rank)
+        .join(normalization, normalization.c.id == result.c.normalization_id)
+        .where(result.c.model_id.in_(model_ids), normalization.c.digest.in_(contents))
+        .where(select(result_row.c.row).where(result_row.c.result_id == result.c.id, _is_wanted(visits)).exists())
+        .subquery("ranked")
+    )
+    return select(ranked.c.id).where(ranked.c.rank == 1)
+
+
+def rows_of(results: Select[Any], names: Sequence[str], *, visits: bool | None) -> Select[Any]:
+    """Return a row for each spectrum of `results`: the star, the fit, and for label i its ``value_i`` and ``error_i``.
+
+    Parameters
+    ----------
+    results
+        Identities of results.
+    names
+        The labels, whose places count.
+    visits
+        Rows of visits, rows that are stacks, or all (``None``).
+    """
+    chosen = results.cte("chosen")
+    query = (
+        select(*_identity(), *_fit(), *_labels(names))
+        .select_from(chosen)
+        .join(result, result.c.id == chosen.c.id)
+        .join(normalization, normalization.c.id == result.c.normalization_id)
+        .join(spectrum, spectrum.c.digest == normalization.c.digest)
+        .join(result_row, result_row.c.result_id == result.c.id)
+    )
+    return query if visits is None else query.where(_is_wanted(visits))
+
+
+def current_contents(*, night: int | None = None, telescope: str | None = None, obj: str | None = None) -> Select[Any]:
+    """Return the digests that the archive's paths hold now; a path that is gone keeps the one that it had last."""
+    query = select(archive_file.c.digest).where(archive_file.c.digest.is_not(None))
+    if obj is not None:
+        query = query.where(archive_file.c.digest.in_(select(spectrum.c.digest).where(spectrum.c.obj == obj)))
+    if telescope is not None:
+        query = query.where(archive_file.c.telescope == telescope)
+    if night is not None:
+        query = query.where(archive_file.c.digest.in_(select(visit.c.digest).where(visit.c.mjd == night)))
+    return query
+
+
+def _is_wanted(visits: bool) -> ColumnElement[bool]:
+    """Return a row of a visit carries its MJD, a stack has none."""
+    return result_row.c.mjd.is_not(None) if visits else result_row.c.mjd.is_(None)
+
+
+def _labels(names: Sequence[str]) -> list[ColumnElement[Any]]:
+    """Return the value and the error of label i as ``value_i`` and ``error_i``.
+
+    Each is looked up by its key, row by row.  Joined to the labels grouped by row, which reads better, SQLite compares each
+    row with each: minutes for 50,000 stars.
+    """
+    of_row = (label.c.result_id == result_row.c.result_id) & (label.c.row == result_row.c.row)
+    return [
+        select(column).where(of_row, label.c.name == name).scalar_subquery().label(f"{column.name}_{place}")
+        for place, name in enumerate(names)
+        for column in (label.c.value, label.c.error)
+    ]
+
+
+def _identity() -> list[ColumnElement[Any]]:
+    # Added to nothing: PostgreSQL would else look for the largest MJD of all, from the top, until it meets this star's.
+    newest = select(func.max(visit.c.mjd + 0)).where(visit.c.digest == spectrum.c.digest).scalar_subquery()
+    return [
+        spectrum.c.obj,
+        spectrum.c.telescope,
+        spectrum.c.release,
+        spectrum.c.apred,
+        spectrum.c.field,
+        spectrum.c.healpix,
+        func.coalesce(result_row.c.mjd, newest).label("mjd"),
+        result_row.c.snr,
+        spectrum.c.n_visits,
+    ]
+
+
+def _fit() -> list[ColumnElement[Any]]:
+    return [
+        result_row.c.row,
+        result_row.c.chi_sq.label("chi2"),
+        result_row.c.reduced_chi_sq.label("rchi2"),
+        result_row.c.flags.label("result_flags"),
+        result_row.c.converged,
+        spectrum.c.digest.label("spectrum"),
+        normalization.c.id.label("normalization"),
+        result.c.model_id.label("model"),
+        result.c.id.label("result"),
+        result.c.created,
+    ]

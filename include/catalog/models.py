@@ -1,0 +1,66 @@
+"""Which models there are, what was decided about them, and which one is in force."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select
+
+from include.catalog import schema
+from include.catalog.database import CatalogError, insert_once
+from include.catalog.part import Part, as_fields, row_of
+from include.catalog.records import ModelRecord, VerdictRecord, WorkKind, utc_now
+
+MODEL = schema.model
+IN_FORCE = schema.in_force
+
+
+class Models(Part):
+    """The catalogue's methods about models."""
+
+    def record_model(self, model: ModelRecord) -> bool:
+        """Record a trained model: whether it is new.  One that is there is counted as work done twice."""
+        with self._database.write() as connection:
+            return self._record_product(connection, WorkKind.MODEL, MODEL, model)
+
+    def model(self, identity: str) -> ModelRecord | None:
+        """Return the model with that identity, if it was trained."""
+        return self._find(ModelRecord, MODEL, [identity]).get(identity)
+
+    def model_in_force(self, name: str) -> ModelRecord | None:
+        """Return the model that was last put in force under `name`, if any was."""
+        with self._database.read() as connection:
+            query = select(MODEL).where(MODEL.c.id == _newest(connection, name))
+            found = connection.execute(query).first()
+        return None if found is None else ModelRecord(**as_fields(found))
+
+    def put_in_force(self, name: str, model_id: str, decided_by: str) -> bool:
+        """Put a model in force under `name`; False when it is already.
+
+        Raises
+        ------
+        CatalogError
+            There is no such model.
+        """
+        with self._database.write() as connection:
+            # Of two that put the same model in force, the second waits here and then finds it done.
+            lock = select(MODEL.c.id).where(MODEL.c.id == model_id).with_for_update()
+            if connection.execute(lock).first() is None:
+                raise CatalogError(f"expected a recorded model to put in force as {name!r}, got {model_id!r}.")
+            if _newest(connection, name) == model_id:
+                return False
+            row = {"name": name, "model_id": model_id, "decided_by": decided_by, "since": utc_now()}
+            connection.execute(insert(IN_FORCE), row)
+            return True
+
+    def record_verdict(self, verdict: VerdictRecord) -> bool:
+        """Record what was decided about a training: whether that is new.  A verdict that is there stays."""
+        with self._database.write() as connection:
+            return insert_once(connection, schema.verdict, row_of(verdict, schema.verdict))
+
+    def verdict(self, identity: str) -> VerdictRecord | None:
+        """Return what was decided about the training with that identity, if anything was."""
+        return self._find(VerdictRecord, schema.verdict, [identity]).get(identity)
+
+
+def _newest(connection: Connection, name: str) -> str | None:
+    query = select(IN_FORCE.c.model_id).where(IN_FORCE.c.name == name).order_by(IN_FORCE.c.id.desc()).limit(1)
+    return connection.execute(query).scalar()

@@ -1,0 +1,156 @@
+"""Tables as astronomers use them: columns with units and descriptions, and FITS files that say what they hold.
+
+Text that is not known is an empty string, a whole number -1, a float NaN.  Astropy writes such a table to FITS
+without a warning.  FITS has no unit for dex: a logarithmic label is dimensionless, and its description says dex.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import Column, Table
+from astropy.utils.exceptions import AstropyUserWarning
+from numpy.typing import NDArray
+
+from include.files import atomic_write
+
+TEXT = "U"
+DIGEST_WIDTH = 64
+CONTENT_KEYWORD = "CONTENT"
+CREATED_KEYWORD = "CREATED"
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """A column: its name, its kind (``U20``: text of at least 20 characters), its unit and what it says."""
+
+    name: str
+    kind: str
+    description: str
+    unit: u.UnitBase | None = None
+
+    def column(self, values: Sequence[Any]) -> Column:
+        """Return the column with `values`, those that are not known filled."""
+        return Column(self._array(values), name=self.name, unit=self.unit, description=self.description)
+
+    def _array(self, values: Sequence[Any]) -> NDArray[Any]:
+        if self.kind.startswith(TEXT):
+            text = ["" if value is None else str(value) for value in values]
+            width = max(int(self.kind[1:]), max(map(len, text), default=0))
+            return np.array(text, dtype=f"U{width}")
+        fill = np.nan if self.kind.startswith("f") else -1
+        return np.array([fill if value is None else value for value in values], dtype=self.kind)
+
+
+STAR = (
+    ColumnSpec("obj", "U19", "name of the star"),
+    ColumnSpec("telescope", "U6", "telescope"),
+    ColumnSpec("release", "U5", "SDSS release of the archive"),
+    ColumnSpec("apred", "U5", "version of the reduction"),
+    ColumnSpec("field", "U16", "field, up to DR17"),
+    ColumnSpec("healpix", "i8", "HEALPix number, SDSS-V; -1: none"),
+    ColumnSpec("mjd", "i4", "SDSS MJD of the visit, or of the newest one in a stack; -1: not known"),
+    ColumnSpec("snr", "f8", "S/N of the spectrum whose labels these are"),
+    ColumnSpec("n_visits", "i4", "number of visits"),
+)
+FIT = (
+    ColumnSpec("row", "i4", "row in the normalised spectrum's file"),
+    ColumnSpec("chi2", "f8", "chi-square of the fit"),
+    ColumnSpec("rchi2", "f8", "chi-square a degree of freedom"),
+    ColumnSpec("result_flags", "i8", "bits of ResultFlag"),
+    ColumnSpec("converged", "?", "whether the fit converged"),
+    ColumnSpec("spectrum", f"U{DIGEST_WIDTH}", "SHA-256 of the apStar file's content"),
+    ColumnSpec("normalization", f"U{DIGEST_WIDTH}", "identity of the normalisation"),
+    ColumnSpec("model", f"U{DIGEST_WIDTH}", "identity of the model"),
+    ColumnSpec("result", f"U{DIGEST_WIDTH}", "identity of the result"),
+    ColumnSpec("created", "U20", "when the result was made, UTC"),
+)
+
+CURRENT = ColumnSpec("current", "?", "whether this is the star's current result")
+
+
+def label_columns(name: str) -> tuple[ColumnSpec, ColumnSpec, ColumnSpec]:
+    """Return the columns of a label: value, error and formal error, in kelvin for a temperature, else in dex."""
+    column = name.lower()
+    is_temperature = column.startswith("teff")
+    unit = u.K if is_temperature else u.dimensionless_unscaled
+    suffix = "" if is_temperature else " (dex of cm s-2)" if column == "logg" else " (dex)"
+    return (
+        ColumnSpec(column, "f8", f"{name}{suffix}", unit),
+        ColumnSpec(f"e_{column}", "f8", f"error of {name}{suffix}; now the formal one", unit),
+        ColumnSpec(f"raw_e_{column}", "f8", f"formal error of {name}{suffix}", unit),
+    )
+
+
+def iso_utc(moment: datetime) -> str:
+    """Return a time as ISO-8601 in UTC, to the second: ``2024-03-01T04:05:06Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def build_table(columns: Iterable[tuple[ColumnSpec, Sequence[Any]]], meta: Mapping[str, Any]) -> Table:
+    """Return a table of those columns; `meta` becomes header keywords, so its names have at most eight characters."""
+    return Table([spec.column(values) for spec, values in columns], meta=dict(meta))
+
+
+def write_table(table: Table, path: str | Path, *, header: Mapping[str, str | int | float | bool]) -> bool:
+    """Write `table` as FITS, unless the file there holds the same content and is whole: whether it was written.
+
+    The content is what the table holds: columns, units, descriptions, values and its ``meta``, but for the time of
+    making (``CREATED``).  Its digest is kept in the header (``CONTENT``), with CHECKSUM and DATASUM.  The file
+    appears complete or not at all.
+
+    Parameters
+    ----------
+    header
+        What else the header says about this writing (the run, versions); it does not count as content.
+    """
+    path = Path(path)
+    content = content_digest(table)
+    if _holds(path, content):
+        return False
+    hdu = fits.table_to_hdu(table)
+    for place, name in enumerate(table.colnames, start=1):
+        if table[name].description:
+            hdu.header[f"TCOMM{place}"] = table[name].description
+    hdu.header.update(header)
+    hdu.header[CONTENT_KEYWORD] = content
+    hdu.header.setdefault(CREATED_KEYWORD, iso_utc(datetime.now(UTC)))
+    with atomic_write(path) as temporary:
+        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(temporary, overwrite=True, checksum=True)
+    return True
+
+
+def content_digest(table: Table) -> str:
+    """SHA-256 of what a table holds, whatever the time it was made at."""
+    digest = hashlib.sha256()
+    meta = {key: value for key, value in table.meta.items() if key != CREATED_KEYWORD}
+    digest.update(json.dumps(meta, sort_keys=True, default=str).encode())
+    for name in table.colnames:
+        column = table[name]
+        about = [name, column.dtype.newbyteorder("<").str, str(column.unit), column.description, column.shape]
+        digest.update(json.dumps(about).encode())
+        digest.update(np.ascontiguousarray(column.data, dtype=column.dtype.newbyteorder("<")).tobytes())
+        digest.update(np.ma.getmaskarray(column.data).tobytes())
+    return digest.hexdigest()
+
+
+def _holds(path: Path, content: str) -> bool:
+    """Whether a whole file with that content is at `path`."""
+    try:
+        with warnings.catch_warnings(), fits.HDUList.fromfile(path, memmap=False) as hdus:
+            warnings.simplefilter("error", AstropyUserWarning)  # how astropy says that a file is cut short
+            hdu = hdus[1]
+            is_whole = hdu.verify_datasum() == 1 and hdu.verify_checksum() == 1
+            return bool(is_whole and hdu.header.get(CONTENT_KEYWORD) == content)
+    except (OSError, IndexError, TypeError, AstropyUserWarning):
+        return False

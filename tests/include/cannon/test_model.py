@@ -1,0 +1,145 @@
+"""The model as its users meet it: train, predict, infer, write, read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import NAMES, Universe, make_universe
+
+from include.cannon.model import CannonModel
+from include.cannon.training import METHOD_VERSION
+from include.cannon.training_set import TrainingSet
+from include.errors import BadInputError, Reason
+
+
+def test_training_finds_the_universe(universe: Universe, model: CannonModel) -> None:
+    labels = universe.labels(np.random.default_rng(1), 50)
+    difference = model.predict(labels) - universe.model.predict(labels)
+    assert np.sqrt((difference**2).mean()) < 0.003
+    assert np.median(model.s2 / universe.model.s2) == pytest.approx(1.0, abs=0.1)
+    assert model.informative.all()
+
+
+def test_labels_of_new_stars(universe: Universe, model: CannonModel) -> None:
+    rng = np.random.default_rng(2)
+    truth = universe.labels(rng, 100)
+    result = model.infer(*universe.spectra(rng, truth))
+    errors = np.sqrt(np.einsum("nll->nl", result.covariance))
+    assert ((result.labels - truth) / errors).std(axis=0) == pytest.approx(np.ones(3), abs=0.3)
+
+
+def test_labels_keep_the_order_asked_for(universe: Universe, model: CannonModel, training_set: TrainingSet) -> None:
+    turned = CannonModel.train(training_set, label_names=["FE_H", "TEFF", "LOGG"])
+    assert turned.label_names == ("FE_H", "TEFF", "LOGG")
+    truth = universe.labels(np.random.default_rng(3), 10)
+    flux, ivar = universe.spectra(np.random.default_rng(4), truth)
+    np.testing.assert_allclose(turned.infer(flux, ivar).labels, model.infer(flux, ivar).labels[:, [2, 0, 1]], rtol=1e-4)
+    np.testing.assert_allclose(turned.predict(truth[:, [2, 0, 1]]), model.predict(truth), atol=1e-7)
+
+
+def test_fewer_labels_than_the_set_has(training_set: TrainingSet) -> None:
+    model = CannonModel.train(training_set, label_names=["LOGG"], order=3)
+    assert model.theta.shape == (240, 4)
+    assert model.vectorizer.terms[-1] == "LOGG*LOGG*LOGG"
+
+
+def test_prediction_of_one_and_of_many(model: CannonModel) -> None:
+    labels = model.training_labels[:3]
+    np.testing.assert_allclose(model.predict(labels)[1:2], model.predict(labels[1]))
+    with pytest.raises(ValueError, match=r"labels: expected shape \(N, 3\)"):
+        model.predict([1.0, 2.0])
+
+
+def test_metadata_says_what_made_it(model: CannonModel, training_set: TrainingSet) -> None:
+    assert model.metadata["training_set"] == training_set.digest
+    assert model.metadata["label_names"] == "TEFF,LOGG,FE_H"
+    assert model.metadata["scatter_rule"] == "restricted"
+    assert model.metadata["n_stars"] == 400
+    assert model.metadata["method_version"] == METHOD_VERSION
+    assert model.with_metadata(identity="abc").metadata["identity"] == "abc"
+    assert "identity" not in model.metadata
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"order": 0}, "order: expected 1 or more"),
+        ({"regularization": -1.0}, "regularization: expected a finite number"),
+        ({"regularization": np.nan}, "regularization: expected a finite number"),
+        ({"scatter_rule": "guess"}, "guess"),
+        ({"label_names": ["M_H"]}, "label names: expected some of TEFF, LOGG, FE_H, got M_H"),
+        ({"order": 8}, "more stars with a spectrum than the 165 terms .* got 60 of 60"),
+    ],
+)
+def test_parameters_out_of_range(universe: Universe, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CannonModel.train(universe.training_set(np.random.default_rng(5), 60), **changes)
+
+
+def test_no_pixel_that_can_be_trained(universe: Universe) -> None:
+    small = universe.training_set(np.random.default_rng(6), 40)
+    ivar = np.where(np.arange(40)[:, None] % 8 == np.arange(240) % 8, small.ivar, 0.0)  # five stars a pixel
+    with pytest.raises(BadInputError, match="no pixel has more stars") as caught:
+        CannonModel.train(replace(small, ivar=ivar))
+    assert caught.value.reason is Reason.BAD_TRAINING_SET
+
+
+def test_untrained_pixels_predict_the_continuum_and_do_not_matter(
+    training_set: TrainingSet, universe: Universe
+) -> None:
+    ivar = training_set.ivar.copy()
+    ivar[:, 50:60] = 0.0
+    model = CannonModel.train(replace(training_set, ivar=ivar))
+    assert np.isinf(model.s2[50:60]).all()
+    np.testing.assert_array_equal(model.predict(model.training_labels)[:, 50:60], 1.0)
+    flux, weights = universe.spectra(np.random.default_rng(7), universe.labels(np.random.default_rng(8), 5))
+    expected = model.infer(flux, weights)
+    flux[:, 50:60] = -3.0
+    np.testing.assert_array_equal(model.infer(flux, weights).labels, expected.labels)
+
+
+@pytest.mark.parametrize("suffix", ["fits", "model"])
+def test_a_file_gives_the_same_model(model: CannonModel, tmp_path: Path, universe: Universe, suffix: str) -> None:
+    path = tmp_path / f"model.{suffix}"
+    model.with_metadata(identity="0123").write(path)
+    copy = CannonModel.read(path)
+    for name in ("wavelength", "theta", "s2", "training_labels"):
+        np.testing.assert_array_equal(getattr(copy, name), getattr(model, name))
+    np.testing.assert_array_equal(copy.vectorizer.scales, model.vectorizer.scales)
+    np.testing.assert_array_equal(copy.vectorizer.offsets, model.vectorizer.offsets)
+    assert copy.label_names == NAMES
+    assert copy.metadata == {**model.metadata, "identity": "0123"}
+    flux, ivar = universe.spectra(np.random.default_rng(9), model.training_labels[:5])
+    np.testing.assert_array_equal(copy.infer(flux, ivar).labels, model.infer(flux, ivar).labels)
+
+
+def test_spectra_of_another_length(model: CannonModel) -> None:
+    with pytest.raises(BadInputError, match="the model's 240 pixels, got 100: give wavelength=") as caught:
+        model.infer(np.ones((1, 100)), np.ones((1, 100)))
+    assert caught.value.reason is Reason.BAD_MODEL
+    with pytest.raises(ValueError, match="flux and ivar of one shape"):
+        model.infer(np.ones((1, 240)), np.ones((2, 240)))
+
+
+def test_arguments_out_of_range(model: CannonModel) -> None:
+    with pytest.raises(ValueError, match="n_initialisations: expected 1 or more, got 0"):
+        model.infer(np.ones(240), np.ones(240), 0)
+    with pytest.raises(ValueError, match="correct_coefficient_noise: expected None or False"):
+        model.infer(np.ones(240), np.ones(240), correct_coefficient_noise=True)
+
+
+def test_spectra_on_another_grid(universe: Universe) -> None:
+    model = make_universe(n_pixels=2000, seed=8).model
+    labels = universe.labels(np.random.default_rng(10), 5)
+    flux = np.repeat(model.predict(labels), 1, axis=0)
+    ivar = np.full(flux.shape, 1e4)
+    expected = model.infer(flux, ivar)
+    np.testing.assert_array_equal(model.infer(flux, ivar, wavelength=model.wavelength).labels, expected.labels)
+    part = slice(100, 1900)
+    cut = model.infer(flux[:, part], ivar[:, part], wavelength=model.wavelength[part])
+    np.testing.assert_allclose(cut.labels, expected.labels, rtol=1e-3, atol=1e-2)
+    assert (cut.n_pixels == 1800).all()

@@ -1,0 +1,155 @@
+"""The file of a model: what is in it, and every way in which it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from include.cannon.model import CannonModel
+from include.cannon.model_file import FORMAT, read_parts
+from include.errors import BadInputError, Reason
+
+
+@pytest.fixture
+def path(model: CannonModel, tmp_path: Path) -> Path:
+    path = tmp_path / "model.fits"
+    model.with_metadata(name="giants, Ångström\n", long="x" * 200, good=True, share=0.1).write(path)
+    return path
+
+
+def test_anyone_can_read_it(path: Path, model: CannonModel) -> None:
+    with fits.open(path, checksum=True) as hdus:
+        header = hdus[0].header
+        assert header["MODELFMT"] == FORMAT
+        assert header["MODEL TRAINING_SET"].startswith(str(model.metadata["training_set"])[:37])
+        assert header["MODEL REGULARIZATION"] == 0.0
+        assert header["MODEL GOOD"] is True
+        assert [hdu.name for hdu in hdus[1:]] == [
+            "THETA",
+            "S2",
+            "WAVELENGTH",
+            "TRAINING",
+            "LABELS",
+            "TERMS",
+            "METADATA",
+        ]
+        np.testing.assert_array_equal(hdus["THETA"].data, model.theta)
+        assert hdus["WAVELENGTH"].header["BUNIT"] == "Angstrom"
+        assert list(hdus["TERMS"].data["TERM"]) == list(model.vectorizer.terms)
+        assert list(hdus["LABELS"].data["NAME"]) == list(model.label_names)
+
+
+def test_texts_are_kept_in_full(path: Path) -> None:
+    metadata = read_parts(path).metadata
+    assert metadata["name"] == "giants, Ångström\n"
+    assert metadata["long"] == "x" * 200
+    assert metadata["good"] is True
+    assert metadata["share"] == 0.1
+
+
+def test_the_same_model_gives_the_same_bytes(model: CannonModel, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        model.write(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def flip(position: float) -> Callable[[bytes], bytes]:
+    """One changed byte, at a share of the file."""
+
+    def damage(content: bytes) -> bytes:
+        place = int(position * len(content))
+        return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: b"no FITS at all",
+        lambda content: content[:5000],
+        lambda content: content[:-2880],
+        lambda content: content[: len(content) // 2],
+        flip(0.0),
+        flip(0.003),
+        flip(0.3),
+        flip(0.6),
+    ],
+)
+def test_damage_is_noticed(path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(BadInputError, match=r"model\.fits: expected a whole model file") as caught:
+        CannonModel.read(path)
+    assert caught.value.reason is Reason.BAD_MODEL
+    assert "\n" not in caught.value.message
+
+
+def change(path: Path, edit: Callable[[fits.HDUList], None]) -> None:
+    """Edit a model file and make its sums right again."""
+    with fits.open(path) as hdus:
+        edit(hdus)
+        hdus.writeto(path, checksum=True, overwrite=True)
+
+
+def set_value(name: str, value: float) -> Callable[[fits.HDUList], None]:
+    def edit(hdus: fits.HDUList) -> None:
+        hdus[name].data.flat[3] = value
+
+    return edit
+
+
+def set_card(name: str, value: object) -> Callable[[fits.HDUList], None]:
+    def edit(hdus: fits.HDUList) -> None:
+        hdus[0].header[name] = value
+
+    return edit
+
+
+def drop(name: str) -> Callable[[fits.HDUList], None]:
+    def edit(hdus: fits.HDUList) -> None:
+        del hdus[name]
+
+    return edit
+
+
+def shorten(hdus: fits.HDUList) -> None:
+    hdus["S2"].data = hdus["S2"].data[:-1]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (set_value("THETA", np.nan), "values that no model has"),
+        (set_value("S2", -1.0), "values that no model has"),
+        (set_card("MODELFMT", "OTHER"), "MODELFMT 'OTHER'"),
+        (set_card("ORDER", 3), "coefficients of shape"),
+        (set_card("ORDER", 0), "order 0"),
+        (drop("METADATA"), "METADATA"),
+        (drop("S2"), "S2"),
+        (shorten, "other parts"),
+    ],
+)
+def test_files_that_are_whole_but_no_model(path: Path, edit: Callable[[fits.HDUList], None], message: str) -> None:
+    change(path, edit)
+    with pytest.raises(BadInputError, match=message):
+        CannonModel.read(path)
+
+
+def test_a_file_without_sums(path: Path) -> None:
+    with fits.open(path) as hdus:
+        for hdu in hdus:
+            del hdu.header["CHECKSUM"], hdu.header["DATASUM"]
+        hdus.writeto(path, overwrite=True)
+    with pytest.raises(BadInputError, match="sums that do not agree"):
+        CannonModel.read(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        CannonModel.read(tmp_path / "model.fits")

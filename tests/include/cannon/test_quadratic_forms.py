@@ -1,0 +1,121 @@
+"""The quadratic forms against sums over pixels, and the marginalised continuum against a dense fit with its columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import include.cannon.quadratic_forms as module
+from include.cannon.continuum import DETECTORS, basis
+from include.cannon.quadratic_forms import FormBuilder, QuadraticForms, join
+
+Floats = NDArray[np.float64]
+
+
+class Spectra:
+    """A model of random coefficients on a grid over the three detectors, and random spectra."""
+
+    def __init__(self, *, n_pixels: int = 150, n_terms: int = 6, n_spectra: int = 4, seed: int = 1) -> None:
+        rng = np.random.default_rng(seed)
+        self.wavelength = np.linspace(15050.0, 17000.0, n_pixels)  # some pixels are on no detector
+        self.theta = rng.normal(0, 0.1, (n_pixels, n_terms))
+        self.s2 = rng.uniform(0, 1e-3, n_pixels)
+        self.s2[rng.random(n_pixels) < 0.1] = np.inf
+        self.flux = rng.normal(1, 0.1, (n_spectra, n_pixels))
+        self.ivar = rng.uniform(0, 1e4, (n_spectra, n_pixels)) * (rng.random((n_spectra, n_pixels)) < 0.9)
+        self.terms = rng.normal(size=n_terms - 1)
+
+    def build(self, *, marginalize: bool) -> QuadraticForms:
+        builder = FormBuilder(self.wavelength, self.theta, self.s2, marginalize=marginalize)
+        flux, ivar = self.flux[:, builder.informative], self.ivar[:, builder.informative]
+        return builder.build(flux, ivar, np.empty((2, *flux.shape)))
+
+    def weight(self, row: int) -> Floats:
+        good = (self.ivar[row] > 0) & np.isfinite(self.s2)
+        return np.where(good, 1 / (1 / np.where(good, self.ivar[row], 1.0) + np.where(good, self.s2, 0)), 0.0)
+
+    def residual(self, row: int) -> Floats:
+        return self.flux[row] - self.theta[:, 0] - self.theta[:, 1:] @ self.terms
+
+
+def value(forms: QuadraticForms, row: int, terms: Floats) -> float:
+    return float(forms.c[row] - 2 * forms.b[row] @ terms + terms @ forms.a[row] @ terms)
+
+
+def nuisance_columns(wavelength: Floats) -> Floats:
+    """Every detector's sines and cosines, 0 elsewhere, shape (P, 21)."""
+    columns = [basis(wavelength) * ((wavelength >= low) & (wavelength < high)) for low, high in DETECTORS]
+    return np.concatenate(columns).T
+
+
+@pytest.fixture
+def spectra() -> Spectra:
+    return Spectra()
+
+
+def test_chi_square_is_the_sum_over_pixels(spectra: Spectra) -> None:
+    forms = spectra.build(marginalize=False)
+    for row in range(4):
+        expected = (spectra.weight(row) * spectra.residual(row) ** 2).sum()
+        assert value(forms, row, spectra.terms) == pytest.approx(expected, rel=1e-10)
+    assert forms.n_pixels.tolist() == [np.count_nonzero(spectra.weight(row)) for row in range(4)]
+    assert not forms.n_nuisances.any()
+
+
+def test_marginalised_chi_square_is_that_of_the_best_continuum(spectra: Spectra) -> None:
+    forms, columns = spectra.build(marginalize=True), nuisance_columns(spectra.wavelength)
+    for row in range(4):
+        root = np.sqrt(spectra.weight(row))
+        right = root * spectra.residual(row)
+        best = np.linalg.lstsq(root[:, None] * columns, right)[0]
+        expected = ((right - root * (columns @ best)) ** 2).sum()
+        assert value(forms, row, spectra.terms) == pytest.approx(expected, rel=1e-7)
+    assert forms.n_nuisances.tolist() == [21] * 4
+
+
+def test_best_terms_are_those_of_a_dense_fit_with_the_nuisances(spectra: Spectra) -> None:
+    forms, columns = spectra.build(marginalize=True), nuisance_columns(spectra.wavelength)
+    for row in range(4):
+        root = np.sqrt(spectra.weight(row))
+        design = root[:, None] * np.hstack([spectra.theta[:, 1:], columns])
+        dense = np.linalg.lstsq(design, root * (spectra.flux[row] - spectra.theta[:, 0]))[0][:5]
+        np.testing.assert_allclose(np.linalg.solve(forms.a[row], forms.b[row]), dense, rtol=1e-7)
+        covariance = np.linalg.inv(design.T @ design)[:5, :5]
+        np.testing.assert_allclose(np.linalg.inv(forms.a[row]), covariance, rtol=1e-5)
+
+
+def test_a_detector_with_few_good_pixels_or_none(spectra: Spectra) -> None:
+    first = (spectra.wavelength >= DETECTORS[0][0]) & (spectra.wavelength < DETECTORS[0][1])
+    usable = np.flatnonzero(first & np.isfinite(spectra.s2))
+    spectra.ivar[0, first] = 0.0
+    spectra.ivar[1, first] = 0.0
+    spectra.ivar[1, usable[::12][:3]] = 1e4
+    forms, columns = spectra.build(marginalize=True), nuisance_columns(spectra.wavelength)
+    assert forms.n_nuisances.tolist() == [14, 17, 21, 21]
+    for row in range(2):  # three pixels for seven nuisances: they fit exactly, and tell nothing
+        root = np.sqrt(spectra.weight(row))
+        right = root * spectra.residual(row)
+        best = np.linalg.lstsq(root[:, None] * columns, right)[0]
+        expected = ((right - root * (columns @ best)) ** 2).sum()
+        assert value(forms, row, spectra.terms) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_spectrum_without_information_makes_zeros(spectra: Spectra) -> None:
+    spectra.ivar[2] = 0.0
+    forms = spectra.build(marginalize=True)
+    assert not forms.a[2].any()
+    assert not forms.b[2].any()
+    assert forms.n_pixels[2] == forms.n_nuisances[2] == 0
+
+
+def test_products_made_in_pieces_are_the_same(spectra: Spectra, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = spectra.build(marginalize=True)
+    monkeypatch.setattr(module, "CACHED_BYTES", 64 * 15 * 20)
+    np.testing.assert_allclose(spectra.build(marginalize=True).a, expected.a, rtol=1e-12, atol=1e-9)
+
+
+def test_joined_forms_keep_their_order(spectra: Spectra) -> None:
+    forms = spectra.build(marginalize=False)
+    joined = join([forms, forms])
+    np.testing.assert_array_equal(joined.c, np.tile(forms.c, 2))

@@ -1,0 +1,45 @@
+"""Gathering pixels, and the signal-to-noise ratio against the obvious median."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from include.cannon.spectra import PixelSelection, signal_to_noise
+
+
+@pytest.mark.parametrize("masked", [0.0, 0.3, 0.95, 1.0])
+def test_signal_to_noise_is_the_median_of_the_good_pixels(masked: float) -> None:
+    rng = np.random.default_rng(1)
+    flux, ivar = rng.normal(1, 0.2, (7, 60)), rng.uniform(1, 1e4, (7, 60)) * (rng.random((7, 60)) >= masked)
+    got = signal_to_noise(flux, ivar)
+    for row in range(7):
+        good = ivar[row] > 0
+        expected = np.median(flux[row, good] * np.sqrt(ivar[row, good])) if good.any() else np.nan
+        assert got[row] == pytest.approx(expected, rel=1e-6, nan_ok=True)
+
+
+def test_the_models_pixels_are_gathered() -> None:
+    informative = np.array([False, True, True, False, True, False])
+    flux, ivar = np.arange(12.0).reshape(2, 6), np.arange(12.0, 24.0).reshape(2, 6)
+    pixels = PixelSelection(informative, 5).gather(flux, ivar)
+    np.testing.assert_array_equal(pixels.flux, flux[:, informative])
+    np.testing.assert_array_equal(pixels.ivar, ivar[:, informative])
+    assert not pixels.invalid.any()
+
+
+def test_unusable_pixels_are_made_harmless_and_told() -> None:
+    flux, ivar = np.ones((6, 4)), np.ones((6, 4))
+    flux[0, 1], ivar[1, 2], ivar[2, 3], flux[3, 0], ivar[4, 0] = np.nan, -1.0, np.inf, -np.inf, np.nan
+    flux[5, 0], ivar[5, 0] = np.nan, 0.0  # unknown, and said to be
+    given = flux.copy()
+    pixels = PixelSelection(np.ones(4, dtype=bool), 6).gather(flux, ivar)
+    assert pixels.invalid.tolist() == [True] * 5 + [False]
+    assert np.isfinite(pixels.flux).all()
+    assert np.count_nonzero(pixels.ivar == 0.0) == 6
+    np.testing.assert_array_equal(flux, given)  # the caller's arrays stay as they were
+
+
+def test_infinities_of_both_signs() -> None:
+    flux = np.array([[np.inf, -np.inf, 1.0]])
+    assert PixelSelection(np.ones(3, dtype=bool), 1).gather(flux, np.ones((1, 3))).invalid.all()

@@ -1,0 +1,197 @@
+"""Training against slow twins, pixel by pixel, and against a known truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+import include.cannon.training as module
+from include.cannon.lasso import kkt_residual
+from include.cannon.monomials import monomials
+from include.cannon.scatter import ScatterRule, weights
+from include.cannon.training import BLOCK, Coefficients, train_pixels
+
+Floats = NDArray[np.float64]
+RULES = list(ScatterRule)
+
+
+class Stars:
+    """Stars in a few pixels whose coefficients and scatter are known."""
+
+    def __init__(self, n_stars: int = 120, n_pixels: int = 30, *, seed: int = 1, sigma: float = 0.01) -> None:
+        rng = np.random.default_rng(seed)
+        self.scaled = rng.normal(0, 0.4, (n_stars, 2))
+        self.design = monomials(2, 2).evaluate(self.scaled)
+        self.theta = rng.normal(0, 0.1, (n_pixels, 6)) * (rng.random((n_pixels, 6)) < 0.6)
+        self.theta[:, 0] = 1.0
+        self.s2 = (sigma * np.exp(rng.normal(0, 0.5, n_pixels))) ** 2
+        variance = sigma**2 * np.exp(rng.normal(0, 0.5, (n_stars, n_pixels)))
+        noise = rng.normal(size=variance.shape) * np.sqrt(variance + self.s2)
+        self.flux = self.design @ self.theta.T + noise
+        self.ivar = np.where(rng.random(variance.shape) < 0.05, 0.0, 1 / variance)
+
+    def train(self, rule: ScatterRule = ScatterRule.RESTRICTED, regularization: float = 0.0) -> Coefficients:
+        return train_pixels(self.scaled, self.flux, self.ivar, order=2, regularization=regularization, rule=rule)
+
+
+@pytest.fixture(scope="module")
+def stars() -> Stars:
+    return Stars()
+
+
+def least_squares(stars: Stars, pixel: int, s2: float) -> Floats:
+    """Weighted least squares of one pixel, by the design matrix itself."""
+    root = np.sqrt(weights(stars.ivar[:, pixel], np.array(s2)))
+    return np.linalg.lstsq(root[:, None] * stars.design, root * stars.flux[:, pixel])[0]
+
+
+def slow_scatter(stars: Stars, pixel: int, rule: ScatterRule) -> float:
+    """Maximum of the (restricted) likelihood of one pixel, over log s2."""
+    ivar, flux = stars.ivar[:, pixel], stars.flux[:, pixel]
+    good = ivar > 0
+
+    def objective(log_s2: float) -> float:
+        theta = least_squares(stars, pixel, np.exp(log_s2))
+        weight = weights(ivar, np.array(np.exp(log_s2)))
+        value = (weight * (flux - stars.design @ theta) ** 2).sum() - np.log(weight[good]).sum()
+        if rule is ScatterRule.RESTRICTED:
+            value += np.linalg.slogdet(stars.design.T @ (weight[:, None] * stars.design))[1]
+        return float(value)
+
+    return float(np.exp(minimize_scalar(objective, bounds=(-20, 0), method="bounded", options={"xatol": 1e-7}).x))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_coefficients_are_least_squares_at_the_models_scatter(stars: Stars, rule: ScatterRule) -> None:
+    theta, s2 = stars.train(rule)
+    for pixel in range(len(theta)):
+        np.testing.assert_allclose(theta[pixel], least_squares(stars, pixel, s2[pixel]), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_scatter_is_the_maximum_of_the_likelihood(stars: Stars, rule: ScatterRule) -> None:
+    s2 = stars.train(rule).s2
+    expected = np.array([slow_scatter(stars, pixel, rule) for pixel in range(len(s2))])
+    np.testing.assert_allclose(s2, expected, rtol=2e-3, atol=1e-8)
+
+
+def test_scatter_is_the_truth_in_the_median() -> None:
+    stars = Stars(n_stars=300, n_pixels=400, seed=2)
+    ratio = np.sqrt(stars.train().s2 / stars.s2)
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.05)
+
+
+def test_restricted_likelihood_is_unbiased_where_the_terms_are_many() -> None:
+    stars = Stars(n_stars=24, n_pixels=3000, seed=3)
+    stars.ivar[...] = np.where(stars.ivar > 0, 1e10, 0)  # the scatter alone: its estimate is never cut at 0
+    stars.flux[...] = stars.design @ stars.theta.T
+    stars.flux += np.random.default_rng(4).normal(size=stars.flux.shape) * np.sqrt(stars.s2)
+    enough = (stars.ivar > 0).sum(axis=0) >= 20
+    restricted = (stars.train().s2 / stars.s2)[enough]
+    likelihood = (stars.train(ScatterRule.LIKELIHOOD).s2 / stars.s2)[enough]
+    assert restricted.mean() == pytest.approx(1.0, abs=0.03)
+    assert likelihood.mean() < 0.8  # about (N - T) / N
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("strength", [1.0, 50.0, 1000.0])
+def test_l1_reaches_the_optimum(stars: Stars, rule: ScatterRule, strength: float) -> None:
+    theta, s2 = stars.train(rule, strength)
+    weight = weights(stars.ivar, s2)
+    normal = np.einsum("np,ns,nt->pst", weight, stars.design, stars.design)
+    moment = np.einsum("np,nt->pt", weight * stars.flux, stars.design)
+    assert kkt_residual(normal, moment, strength, theta).max() < 1e-6
+    assert (theta == 0).any() or strength < 10
+
+
+def test_l1_joint_objective_is_stationary_in_the_scatter(stars: Stars) -> None:
+    theta, s2 = stars.train(ScatterRule.LIKELIHOOD, 50.0)
+    residual = (stars.flux - stars.design @ theta.T) ** 2
+
+    def objective(factor: float) -> Floats:
+        weight = weights(stars.ivar, s2 * factor)
+        return (weight * residual - np.log(np.where(weight > 0, weight, 1.0))).sum(axis=0)
+
+    best = objective(1.0)
+    assert (objective(1.01) >= best - 1e-4).all()
+    assert (objective(0.99) >= best - 1e-4).all()
+
+
+def test_a_tiny_penalty_is_none(stars: Stars) -> None:
+    np.testing.assert_allclose(stars.train(regularization=1e-6).theta, stars.train().theta, atol=1e-7)
+
+
+def test_pixels_without_information_carry_no_weight() -> None:
+    stars = Stars(seed=5)
+    stars.ivar[:, 3] = 0.0
+    stars.ivar[:, 7] = np.where(np.arange(120) < 6, 1e4, 0.0)  # six stars for six terms
+    stars.ivar[:, 11] = np.where(np.arange(120) % 40 == 0, stars.ivar[:, 11], 0.0)  # three stars
+    theta, s2 = stars.train()
+    dead = [3, 7, 11]
+    assert np.isinf(s2[dead]).all()
+    assert np.isfinite(np.delete(s2, dead)).all()
+    np.testing.assert_array_equal(theta[dead], np.tile(np.eye(1, 6), (3, 1)))
+    np.testing.assert_allclose(np.delete(theta, dead, 0), np.delete(Stars(seed=5).train().theta, dead, 0), atol=1e-12)
+
+
+def test_stars_that_do_not_determine_the_terms_are_noticed() -> None:
+    stars = Stars(seed=6)
+    same = np.abs(stars.scaled - stars.scaled[0]).max(axis=1) == 0
+    stars.scaled[:60] = stars.scaled[0]
+    stars.ivar[60:, 4] = 0.0  # 60 stars, all with the same labels
+    assert not same.all()
+    assert np.flatnonzero(np.isinf(stars.train().s2)).tolist() == [4]
+
+
+@pytest.mark.parametrize("strength", [0.0, 50.0])
+def test_order_of_stars_and_pixels_does_not_matter(strength: float) -> None:
+    stars = Stars(n_pixels=BLOCK + 20, seed=7)
+    expected = stars.train(regularization=strength)
+    rng = np.random.default_rng(8)
+    rows, columns = rng.permutation(len(stars.flux)), rng.permutation(stars.flux.shape[1])
+    stars.scaled = stars.scaled[rows]
+    stars.flux, stars.ivar = stars.flux[rows][:, columns], stars.ivar[rows][:, columns]
+    shuffled = stars.train(regularization=strength)
+    np.testing.assert_allclose(shuffled.theta, expected.theta[columns], atol=1e-6)
+    np.testing.assert_allclose(shuffled.s2, expected.s2[columns], rtol=1e-4, atol=1e-12)
+
+
+def test_flux_of_masked_pixels_does_not_matter() -> None:
+    stars = Stars(seed=9)
+    expected = stars.train()
+    stars.flux[stars.ivar == 0] = 1e6
+    np.testing.assert_array_equal(stars.train().theta, expected.theta)
+
+
+def test_progress_is_reported_to_the_end() -> None:
+    stars, calls = Stars(n_pixels=BLOCK + 1), []
+    train_pixels(
+        stars.scaled,
+        stars.flux,
+        stars.ivar,
+        order=1,
+        regularization=0.0,
+        rule=ScatterRule.RESTRICTED,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert calls == [(BLOCK, BLOCK + 1), (BLOCK + 1, BLOCK + 1)]
+
+
+def test_scatter_and_zeros_do_not_chase_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[int] = []
+    train, set_square = module._Block.train, module._Block.set_square
+
+    def counted(block: module._Block, inverse: Floats | None) -> None:
+        rounds[-1] += 1
+        set_square(block, inverse)
+
+    def counting(block: module._Block) -> Coefficients:
+        rounds.append(0)
+        return train(block)
+
+    monkeypatch.setattr(module._Block, "train", counting)
+    monkeypatch.setattr(module._Block, "set_square", counted)
+    Stars(n_stars=60, n_pixels=1000, seed=10).train(regularization=30.0)
+    assert max(rounds) < 12

@@ -1,0 +1,119 @@
+"""Creating and upgrading the schema."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from catalog_samples import together
+from sqlalchemy import event, inspect, text
+
+from include.catalog import Catalog, CatalogError, schema, upgrade
+from include.catalog.database import Database
+
+
+def test_head_is_alembics_head(catalog: Catalog) -> None:
+    with catalog._database.read() as connection:
+        scripts = ScriptDirectory.from_config(upgrade.migration_config(connection))
+        assert scripts.get_heads() == [schema.HEAD]
+        assert upgrade.schema_version(connection) == schema.HEAD
+
+
+def test_migrations_make_the_schema_that_the_code_describes(catalog: Catalog) -> None:
+    with catalog._database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_every_table_and_column_says_what_it_is() -> None:
+    for table in schema.metadata.sorted_tables:
+        assert table.comment
+        assert table.name in schema.__doc__
+        assert [column.name for column in table.columns if not column.comment] == []
+
+
+def test_downgrade_leaves_nothing_and_upgrade_brings_it_back(fresh_catalog: Catalog) -> None:
+    with fresh_catalog._database.write() as connection:
+        command.downgrade(upgrade.migration_config(connection), "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+        upgrade.upgrade_schema(connection)
+        assert set(inspect(connection).get_table_names()) == {"alembic_version", *schema.metadata.tables}
+
+
+def test_opening_what_is_up_to_date_is_one_select(catalog: Catalog) -> None:
+    database = Database(catalog._database.url)
+    statements: list[str] = []
+    event.listen(database._reading, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    upgrade.ensure_schema(database)
+    database.close()
+    assert [statement.split()[0] for statement in statements if statement != "BEGIN"] == ["SELECT"]
+
+
+def test_opening_what_is_up_to_date_imports_no_alembic_and_no_astropy(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalog.db'}"
+    Catalog.open(url).close()
+    code = f"import sys; from include.catalog import Catalog; Catalog.open({url!r}).close(); print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"alembic", "astropy", "numpy"} & set(modules)
+
+
+def test_unknown_versions_are_refused_and_left_alone(fresh_catalog: Catalog) -> None:
+    for version in ("9999", "a3b1c2d4e5f6"):
+        with fresh_catalog._database.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+        with pytest.raises(CatalogError, match=f"{version}.*at {schema.HEAD}.*update the code"):
+            Catalog.open(fresh_catalog._database.url)
+        with fresh_catalog._database.read() as connection:
+            assert upgrade.schema_version(connection) == version
+
+
+def _open(place: int, url: str) -> int:
+    with Catalog.open(url) as catalog:
+        return len(catalog.indexed())
+
+
+def test_many_processes_open_an_empty_catalogue_at_once(empty_url: str) -> None:
+    assert together(8, _open, empty_url) == [0] * 8
+    with Catalog.open(empty_url) as catalog, catalog._database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar() == 1
+
+
+def test_a_failing_migration_leaves_nothing(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(connection: object) -> None:
+        whole(connection)
+        raise RuntimeError("power cut")
+
+    whole = upgrade.upgrade_schema
+    monkeypatch.setattr(upgrade, "upgrade_schema", fail)
+    with pytest.raises(RuntimeError, match="power cut"):
+        Catalog.open(empty_url)
+    monkeypatch.undo()
+    database = Database(empty_url)
+    with database.read() as connection:
+        assert inspect(connection).get_table_names() == []
+    database.close()
+    Catalog.open(empty_url).close()
+
+
+def test_sqlite_keeps_a_write_ahead_log_and_holds_to_foreign_keys(tmp_path: Path) -> None:
+    with Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}") as catalog, catalog._database.read() as connection:
+        settings = ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+        found = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in settings]
+    assert found == ["wal", 1, 1, 30_000]
+
+
+def test_a_database_that_does_not_answer_says_so() -> None:
+    with pytest.raises(Exception, match=r"(?i)connection.*refused"):
+        Catalog.open("postgresql://nobody:secret@127.0.0.1:1/none")
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
+    (tmp_path / "catalog.db").write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(Exception, match="file is not a database"):
+        Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}")
