@@ -6,6 +6,7 @@ the nights by a backfill over their dates, prints what came out, and serves the 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -40,9 +41,9 @@ def main() -> int:
     """Run the whole story; returns the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
-    once = "--once" in sys.argv[1:]
+    options = _parser().parse_args()
     try:
-        installation = _installation()
+        installation = _installation(options)
         environment = installation.environment()
         os.environ.clear()
         os.environ.update(environment)  # this process reads the catalogue with the settings of Airflow's
@@ -51,7 +52,7 @@ def main() -> int:
         with airflow_processes(environment) as processes:
             _process_nights(installation, processes)
             _tell(installation)
-            if not once:
+            if not options.once:
                 _serve(installation, processes)
     except KeyboardInterrupt:
         print("\nStopped; no process is left behind.")
@@ -65,7 +66,15 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _installation() -> Installation:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m apogee_cannon.local", description=__doc__)
+    parser.add_argument("--home", type=Path, default=PROJECT_ROOT / ".airflow", help="AIRFLOW_HOME of this Airflow")
+    parser.add_argument("--data", type=Path, default=PROJECT_ROOT / "data", help="archive, products and catalogue")
+    parser.add_argument("--once", action="store_true", help="end after the report, instead of serving until Ctrl-C")
+    return parser
+
+
+def _installation(options: argparse.Namespace) -> Installation:
     port = os.environ.get("AIRFLOW_PORT", "8080")
     if not port.isdigit() or not 1024 <= int(port) <= 65535:
         raise AirflowError(
@@ -75,7 +84,7 @@ def _installation() -> Installation:
         raise AirflowError(
             f"port {port} is taken, maybe by another Airflow: stop that, or choose one, e.g. AIRFLOW_PORT=8090 make run."
         )
-    return Installation(PROJECT_ROOT / ".airflow", PROJECT_ROOT / "data", int(port))
+    return Installation(options.home.absolute(), options.data.absolute(), int(port))
 
 
 def _make_archive(data_dir: Path) -> None:
@@ -108,7 +117,7 @@ def _process_nights(installation: Installation, processes: AirflowProcesses) -> 
         _say(4, "the model, trained by the DAG cannon_training when it sees the training set")
         rest.unpause("cannon_training")
         _wait_for_model(processes)
-        _say(5, "the nights, by a backfill over their dates; a few minutes on two cores")
+        _say(5, "the nights, by a backfill over their dates: a few minutes, or nothing where that was done before")
         for telescope in OBSERVATORIES:
             _backfill(rest, telescope)
         for telescope in OBSERVATORIES:

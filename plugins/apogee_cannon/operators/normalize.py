@@ -39,7 +39,7 @@ class ContinuumNormalizeOperator(BaseOperator):
         the task is skipped, with the reason as its label.
     """
 
-    template_fields: Sequence[str] = ("apstar_paths", "continuum_regions_path")
+    template_fields: Sequence[str] = ("apstar_paths", "continuum_regions_path", "length", "order", "sum_axis")
     ui_color = "#d7e3f4"
 
     def __init__(
@@ -47,8 +47,8 @@ class ContinuumNormalizeOperator(BaseOperator):
         *,
         apstar_paths: Templated,
         continuum_regions_path: Templated,
-        length: float = 1400.0,
-        order: int = 3,
+        length: Templated = 1400.0,
+        order: Templated = 3,
         sum_axis: Templated = None,
         **kwargs: Any,
     ) -> None:

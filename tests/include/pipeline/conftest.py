@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities, TrainingParameters
+from include.pipeline.identities import (
+    InferenceParameters,
+    NormalizationParameters,
+    ResultIdentities,
+    TrainingParameters,
+)
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey

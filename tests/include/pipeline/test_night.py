@@ -10,7 +10,12 @@ from astropy.table import Table
 
 from include.catalog.records import FileOutcome
 from include.errors import BadInputError
-from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities, TrainingParameters
+from include.pipeline.identities import (
+    InferenceParameters,
+    NormalizationParameters,
+    ResultIdentities,
+    TrainingParameters,
+)
 from include.pipeline.infer import infer_labels
 from include.pipeline.night import NightKey, batches, list_night, look_at_night
 from include.pipeline.normalize import normalize_file
@@ -125,9 +130,7 @@ def test_what_has_neither_result_nor_rejection_is_a_fault(
     assert "neither a result nor a rejection" in (summary.fault(max_rejected_share=1.0) or "")
 
 
-def test_a_late_file_is_taken_by_the_next_scheduled_night(
-    survey: SyntheticSurvey, run: Run, model_id: str
-) -> None:
+def test_a_late_file_is_taken_by_the_next_scheduled_night(survey: SyntheticSurvey, run: Run, model_id: str) -> None:
     (late, *_) = stars_of_night(survey, "apo25m", FIRST) - stars_of_night(survey, "apo25m", SECOND)
     path = next(survey.path(star) for star in survey.stars if star.obj == late)
     shutil.move(path, path.with_suffix(".hidden"))
@@ -153,7 +156,9 @@ def test_a_look_tells_how_many_files_have_come(workspace: Workspace, survey: Syn
     assert look_at_night(workspace, "lco25m", 50000).newest is None
 
 
-@pytest.mark.parametrize(("n_files", "at_least", "expected"), [(0, 1, []), (5, 1, [1] * 5), (11, 1, [2] * 5 + [1]), (5, 64, [5])])
+@pytest.mark.parametrize(
+    ("n_files", "at_least", "expected"), [(0, 1, []), (5, 1, [1] * 5), (11, 1, [2] * 5 + [1]), (5, 64, [5])]
+)
 def test_batches_stay_below_their_number(n_files: int, at_least: int, expected: list[int]) -> None:
     paths = [str(number) for number in range(n_files)]
     divided = batches(paths, max_batches=8, at_least=at_least)

@@ -9,8 +9,8 @@ import shutil
 import numpy as np
 import pytest
 
-from include.catalog.records import VerdictOutcome
 from include.cannon.model import CannonModel
+from include.catalog.records import VerdictOutcome
 from include.errors import BadInputError
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.infer import read_model
@@ -36,7 +36,11 @@ def test_other_content_or_parameters_make_another_model(workspace: Workspace, tr
     other = path.with_name("other.pkl")
     other.write_bytes(pickle.dumps(content))
     linear = TrainingParameters(label_names=training.label_names, order=1)
-    identities = {training_identity(path, training), training_identity(other, training), training_identity(path, linear)}
+    identities = {
+        training_identity(path, training),
+        training_identity(other, training),
+        training_identity(path, linear),
+    }
     assert len(identities) == 3
 
 
@@ -75,7 +79,9 @@ def test_accepting_twice_changes_nothing(workspace: Workspace, training: Trainin
     assert in_force.id == identity
 
 
-def test_a_missing_training_set_says_where_it_was_looked_for(workspace: Workspace, training: TrainingParameters) -> None:
+def test_a_missing_training_set_says_where_it_was_looked_for(
+    workspace: Workspace, training: TrainingParameters
+) -> None:
     with pytest.raises(BadInputError, match=r"APOGEE_CANNON_TRAINING_SET"):
         train_model(workspace, workspace.settings.data_dir / "none.pkl", training)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pendulum
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.utils.types import DagRunType
-
 from apogee_cannon.timetable import ObservingNightTimetable
 
 APO = ObservingNightTimetable("apo25m")
@@ -60,7 +60,7 @@ def test_scheduled_runs_follow_each_other_without_a_gap_through_daylight_saving(
         starts.append(info.data_interval.start)
         assert info.data_interval.end - info.data_interval.start == timedelta(days=1)
     assert starts[0] == utc("2021-03-10T16:48")
-    assert [b - a for a, b in zip(starts, starts[1:], strict=False)] == [timedelta(days=1)] * 9
+    assert [b - a for a, b in pairwise(starts)] == [timedelta(days=1)] * 9
 
 
 def test_the_first_night_bounds_the_scheduler_and_not_a_backfill() -> None:
@@ -80,9 +80,7 @@ def test_the_first_night_bounds_the_scheduler_and_not_a_backfill() -> None:
 
 def test_run_ids_carry_the_evening_and_the_mjd() -> None:
     interval = DataInterval(utc("2021-03-07T16:48"), utc("2021-03-08T16:48"))
-    scheduled = APO.generate_run_id(
-        run_type=DagRunType.SCHEDULED, run_after=interval.end, data_interval=interval
-    )
+    scheduled = APO.generate_run_id(run_type=DagRunType.SCHEDULED, run_after=interval.end, data_interval=interval)
     manual = [
         APO.generate_run_id(run_type=DagRunType.MANUAL, run_after=utc(when), data_interval=interval)
         for when in ("2021-03-09", "2021-03-10")

@@ -1,0 +1,112 @@
+"""The tutorial: stars by name, from the archive or a server that stands in for SDSS's."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.catalog import Catalog
+from include.pipeline.identities import TrainingParameters
+from include.pipeline.train import training_identity
+from include.settings import Settings
+from include.simulation.survey import SyntheticStar, SyntheticSurvey
+from tests.dags.conftest import states
+
+if TYPE_CHECKING:
+    from airflow.models import DagRun
+
+    RunDag = Callable[..., DagRun]
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    """Serves files, and says nothing of it."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def remote(tmp_path: Path, survey: SyntheticSurvey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty local archive, and a server that has all of its files."""
+    remote = tmp_path / "remote"
+    (remote).mkdir()
+    survey.root.rename(remote / "sas")
+    handler = functools.partial(Server, directory=str(remote))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("APOGEE_CANNON_REMOTE_BASE", f"http://127.0.0.1:{server.server_address[1]}")
+        yield remote
+        server.shutdown()
+
+
+def keys(star: SyntheticStar) -> dict[str, str]:
+    return {"obj": star.obj, "telescope": star.telescope, "field": star.field}
+
+
+def test_one_star_from_the_archive(
+    run_dag: RunDag, survey: SyntheticSurvey, catalog: Catalog, installation: Settings
+) -> None:
+    star = survey.stars[0]
+    run = run_dag("apogee_stars", **keys(star))
+    assert run.state == "success"
+    assert set(catalog.labels(model=_model(installation))["obj"]) == {star.obj}
+    assert states(run)["train"] == ["success"], "there was no model: it is trained first"
+
+
+def test_a_list_of_stars_and_one_that_does_not_come(
+    run_dag: RunDag, survey: SyntheticSurvey, catalog: Catalog, installation: Settings
+) -> None:
+    known = survey.stars[:2]
+    missing = {"obj": "2M00000000+0000000", "telescope": "apo25m", "field": "170+55"}
+    run = run_dag("apogee_stars", stars=[*map(keys, known), missing])
+    assert run.state == "success"
+    assert states(run)["wait_for_apstar"].count("skipped") == 1
+    assert set(catalog.labels(model=_model(installation))["obj"]) == {star.obj for star in known}
+    report = next(item for item in run.get_task_instances() if item.task_id == "report").xcom_pull(task_ids="report")
+    assert any("2M00000000+0000000" in line and "missing" in line for line in report)
+
+
+def test_a_star_that_is_not_here_is_fetched(
+    run_dag: RunDag, survey: SyntheticSurvey, remote: Path, catalog: Catalog, installation: Settings
+) -> None:
+    star = survey.stars[0]
+    run = run_dag("apogee_stars", **keys(star), use_remote=True)
+    assert run.state == "success"
+    assert survey.path(star).exists()
+    assert set(catalog.labels(model=_model(installation))["obj"]) == {star.obj}
+
+
+def test_a_404_is_a_skip_and_leaves_nothing(
+    run_dag: RunDag, installation: Settings, survey: SyntheticSurvey, remote: Path
+) -> None:
+    run = run_dag("apogee_stars", obj="2M00000000+0000000", field="170+55", use_remote=True)
+    instance = next(item for item in run.get_task_instances() if item.task_id == "fetch_apstar")
+    assert (instance.state, instance.try_number) == ("skipped", 1)
+    assert instance.rendered_map_index == "2M00000000+0000000: not_at_remote"
+    assert not [path for path in installation.sas_base_dir.rglob("*") if path.is_file()]
+
+
+def test_visits_of_a_star_have_labels_of_their_own(
+    run_dag: RunDag, survey: SyntheticSurvey, catalog: Catalog, installation: Settings
+) -> None:
+    star = next(star for star in survey.stars if len(survey.visits(star, survey.nights[-1])) > 1)
+    run_dag("apogee_stars", **keys(star), sum_axis=None)
+    table = catalog.labels(model=_model(installation), visits=True)
+    assert sorted(table["mjd"]) == list(survey.visits(star, survey.nights[-1]))
+
+
+def test_a_form_without_a_star_says_what_is_missing(run_dag: RunDag) -> None:
+    assert run_dag("apogee_stars").state == "failed"
+
+
+def _model(installation: Settings) -> str:
+    """The model that a run with the form's defaults trains; it is not in force."""
+    return training_identity(installation.training_set, TrainingParameters(label_names=installation.label_names))

@@ -1,0 +1,80 @@
+"""The model follows the content of the training set, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from include.cannon.training_set import TrainingSet
+from include.catalog import Catalog
+from include.catalog.records import VerdictOutcome
+from include.pipeline.identities import TrainingParameters
+from include.pipeline.train import training_identity
+from include.settings import Settings
+from tests.dags.conftest import states
+
+if TYPE_CHECKING:
+    from airflow.models import DagRun
+
+    RunDag = Callable[..., DagRun]
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+def test_a_new_training_set_is_trained_and_comes_into_force(
+    run_dag: RunDag, installation: Settings, catalog: Catalog
+) -> None:
+    run = run_dag("cannon_training")
+    model = catalog.model_in_force("giants")
+    assert run.state == "success"
+    assert model is not None
+    assert model.id == training_identity(
+        installation.training_set, TrainingParameters(label_names=installation.label_names)
+    )
+    verdict = catalog.verdict(model.id)
+    assert verdict is not None
+    assert verdict.outcome is VerdictOutcome.ACCEPTED
+
+
+def test_a_broken_training_set_is_a_verdict_and_a_skip(
+    run_dag: RunDag, installation: Settings, catalog: Catalog
+) -> None:
+    installation.training_set.write_bytes(b"\x80\x04cos\nsystem\n(S'touch /tmp/ran'\ntR.")
+    os.utime(installation.training_set, (0, 0))
+    run = run_dag("cannon_training")
+    parameters = TrainingParameters(label_names=installation.label_names)
+    verdict = catalog.verdict(training_identity(installation.training_set, parameters))
+    assert run.state == "success"
+    assert (states(run)["train"], states(run)["accept"]) == (["skipped"], ["skipped"])
+    assert verdict is not None
+    assert verdict.outcome is VerdictOutcome.BROKEN
+    assert catalog.model_in_force("giants") is None
+
+
+def test_changed_content_is_trained_anew_and_the_night_is_pinned_to_it(
+    run_dag: RunDag, installation: Settings, catalog: Catalog
+) -> None:
+    run_dag("cannon_training")
+    first = catalog.model_in_force("giants")
+    training_set = TrainingSet.read(installation.training_set)
+    keep = np.arange(len(training_set.flux)) != 7
+    TrainingSet(
+        wavelength=training_set.wavelength,
+        flux=training_set.flux[keep],
+        ivar=training_set.ivar[keep],
+        labels=training_set.labels[keep],
+        label_names=training_set.label_names,
+    ).write(installation.training_set)
+    os.utime(installation.training_set, (0, 0))
+    run_dag("cannon_training")
+    second = catalog.model_in_force("giants")
+    assert first is not None
+    assert second is not None
+    assert first.id != second.id
+    run_dag("apogee_nightly_apo25m", datetime(2021, 3, 7, 2, tzinfo=UTC))
+    assert {row["model"] for row in catalog.labels(night=59280, model=second.id)} == {second.id}
