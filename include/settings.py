@@ -58,7 +58,11 @@ class Settings(BaseSettings):
         None,
         description="First night of the scheduled ingestion; not set: nights before the installation are not caught up.",
     )
-    remote_base: str = Field("https://data.sdss.org", description="Where files that are not here are fetched from.")
+    remote_base: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Mirror that missing files are fetched from; default: SDSS's own server.",
+    )
 
     @field_validator("label_names", mode="before")
     @classmethod

@@ -58,7 +58,8 @@ def _decide(file: NightFile, listing: Listing, evidence: Evidence) -> NightFileO
             outcome = FileOutcome.ALREADY_COMPLETE if was_there else FileOutcome.DONE
             return NightFileOutcome(path=file.path, digest=digest, outcome=outcome, result_id=result_id)
     for digest in contents:
-        if rejection := evidence.rejections.get(digest):
+        normalization_id = evidence.expected[digest].normalization_id
+        if rejection := evidence.rejections.get(digest) or evidence.rejections.get(normalization_id):
             return _rejected(file, digest, rejection)
     if rejection := _rejected_path(file, listing, evidence):
         return _rejected(file, None, rejection)

@@ -5,16 +5,21 @@ Takes the keys that name a star's file; done already when a readable file is the
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.apogee.apstar import READER_VERSION
+from include.catalog.records import RejectionRecord, Stage, subject_of_path
 from include.errors import BadInputError, Reason
 
 if TYPE_CHECKING:
     from include.apogee.archive import ApStarKeys, Archive
     from include.pipeline.workspace import Workspace
 
+log = logging.getLogger(__name__)
 KEYS = ("release", "apred", "apstar", "telescope", "field", "prefix", "obj", "healpix")
 
 
@@ -57,12 +62,34 @@ def find_or_fetch(workspace: Workspace, star: Mapping[str, Any], *, use_remote: 
     OSError
         The transfer broke off, and may pass; nothing half-written remains.
     """
-    from include.apogee.fetch import fetch_apstar
-
     archive, keys = archive_and_keys(workspace, star)
-    if use_remote:
-        return fetch_apstar(archive, keys, remote_base=workspace.settings.remote_base)
     path = Path(archive.path(keys))
+    try:
+        return _fetch(workspace, archive, keys) if use_remote else _find(path)
+    except BadInputError as fault:
+        workspace.catalog.record_rejection(
+            RejectionRecord(
+                subject=subject_of_path(str(path)),
+                path=str(path),
+                stage=Stage.FETCH,
+                reason=fault.reason,
+                message=fault.message,
+                reader_version=READER_VERSION,
+            )
+        )
+        raise
+
+
+def _find(path: Path) -> Path:
     if not path.exists():
         raise BadInputError(Reason.MISSING, f"{path} is not in the archive: put it there, or set use_remote.")
+    return path
+
+
+def _fetch(workspace: Workspace, archive: Archive, keys: ApStarKeys) -> Path:
+    from include.apogee.fetch import fetch_apstar
+
+    started = time.perf_counter()
+    path = fetch_apstar(archive, keys, remote_base=workspace.settings.remote_base)
+    log.info("%s is here, %.1f s: %s", keys.obj, time.perf_counter() - started, path)
     return path

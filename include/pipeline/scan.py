@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from include.apogee.apstar import READER_VERSION, read_header
 from include.catalog.records import ArchiveFile, FileState, SpectrumRecord, VisitRecord, subject_of_path
@@ -66,7 +66,7 @@ def register_file(workspace: Workspace, path: str | Path, star: ApStar) -> None:
         [
             ArchiveFile(
                 path=str(path),
-                telescope=star.telescope or _telescope_of(workspace, path),
+                telescope=star.telescope or _place(workspace, path).telescope,
                 obj=star.obj,
                 size=stat.st_size,
                 mtime_ns=stat.st_mtime_ns,
@@ -85,7 +85,7 @@ def register_unreadable(workspace: Workspace, path: str | Path) -> str:
         return subject_of_path(str(path))
     except OSError:
         return subject_of_path(str(path))
-    keys = workspace.archive().keys(path)
+    keys = _place(workspace, path)
     workspace.catalog.index_files(
         [
             ArchiveFile(
@@ -103,6 +103,10 @@ def register_unreadable(workspace: Workspace, path: str | Path) -> str:
 
 def _scan(workspace: Workspace, archive: Archive, telescope: str) -> Scan:
     started = time.perf_counter()
+    if not archive.root.is_dir():
+        # Nothing is marked as gone: a disk that is not mounted has lost no file.
+        log.warning("there is no archive at %s: mount it, or set SAS_BASE_DIR", archive.root)
+        return Scan(0, 0, 0, time.perf_counter() - started)
     known = {path: entry for path, entry in workspace.catalog.indexed().items() if entry.telescope == telescope}
     seen: set[str] = set()
     changed: list[ArchiveFile] = []
@@ -114,7 +118,9 @@ def _scan(workspace: Workspace, archive: Archive, telescope: str) -> Scan:
         if entry := _open(workspace, archive, found):
             changed.append(entry)
         progress(len(seen), len(changed))
-    gone = [path for path, entry in known.items() if path not in seen and entry.state is FileState.PRESENT]
+    unseen = (path for path, entry in known.items() if path not in seen and entry.state is FileState.PRESENT)
+    # Files of other releases are not walked, but they are there.
+    gone = [path for path in unseen if not Path(path).exists()]
     workspace.catalog.index_files(changed)
     workspace.catalog.mark_gone(gone)
     return Scan(len(seen), len(changed), len(gone), time.perf_counter() - started)
@@ -153,15 +159,16 @@ def _open(workspace: Workspace, archive: Archive, found: FoundFile) -> ArchiveFi
 
 
 def _spectrum_record(star: ApStar | ApStarHeader, path: str, content: str, workspace: Workspace) -> SpectrumRecord:
+    place = _place(workspace, path)
     return SpectrumRecord(
         digest=content,
         path=path,
         obj=star.obj,
-        telescope=star.telescope or _telescope_of(workspace, path),
-        field=star.field,
-        healpix=star.healpix,
-        release=workspace.settings.release,
-        apred=star.apred or workspace.settings.apred,
+        telescope=star.telescope or place.telescope,
+        field=star.field or place.field,
+        healpix=star.healpix or place.healpix,
+        release=place.release,
+        apred=star.apred or place.apred,
         snr=star.snr,
         n_visits=len(star.visits),
         starflag=int(star.starflag),
@@ -180,9 +187,25 @@ def _spectrum_record(star: ApStar | ApStarHeader, path: str, content: str, works
     )
 
 
-def _telescope_of(workspace: Workspace, path: str | Path) -> str:
-    """The telescope that a path of the archive names; DR17 and later do not say it in the header."""
-    return workspace.archive().keys(path).telescope
+class _Place(NamedTuple):
+    """What a path tells of a file, for what its header does not: DR17 and later do not name the telescope there."""
+
+    release: str
+    apred: str
+    telescope: str
+    obj: str
+    field: str | None = None
+    healpix: int | None = None
+
+
+def _place(workspace: Workspace, path: str | Path) -> _Place:
+    """Read a path of any release; one that is outside the archive tells nothing but its name."""
+    settings = workspace.settings
+    try:
+        keys = workspace.archive().keys(path)
+    except ValueError:
+        return _Place(settings.release, settings.apred, "unknown", Path(path).stem)
+    return _Place(keys.release, keys.apred, keys.telescope, keys.obj, keys.field, keys.healpix)
 
 
 def _progress(telescope: str) -> Callable[[int, int], None]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -65,6 +65,18 @@ def finish(batch: Batch[T], context: Context, subject: str) -> list[T]:
     if not batch.done and batch.rejected:
         raise AirflowSkipException("; ".join(batch.rejected))
     return batch.done
+
+
+@contextmanager
+def bad_input_fails(context: Context, subject: str) -> Iterator[None]:
+    """Turn a model or a product that cannot be used into a failure, once: it is not the star's fault, a person must act."""
+    from include.errors import BadInputError
+
+    try:
+        yield
+    except BadInputError as fault:
+        set_label(context, f"{subject}: {fault.reason}")
+        raise AirflowFailException(f"{subject}: {fault.message}") from None
 
 
 @contextmanager

@@ -1,7 +1,9 @@
-"""``make run``: a synthetic observatory's nights through a real Airflow on this machine.
+"""``make run``: the nights of a synthetic observatory through a real Airflow on this machine.
 
 Makes a small synthetic archive, starts Airflow on 127.0.0.1 with an embedded database, lets it train the model and process
 the nights by a backfill over their dates, prints what came out, and serves the web UI until Ctrl-C.
+
+``python -m apogee_cannon.local airflow ...`` runs an airflow command in that installation's environment.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from apogee_cannon.local.environment import USER, Installation
 from apogee_cannon.local.processes import (
     AirflowError,
     AirflowProcesses,
+    airflow_command,
     airflow_processes,
     port_is_free,
     run_airflow,
@@ -43,6 +46,8 @@ def main() -> int:
     signal.signal(signal.SIGHUP, _interrupt)
     options = _parser().parse_args()
     try:
+        if options.airflow:
+            return _run_airflow(options)
         installation = _installation(options)
         environment = installation.environment()
         os.environ.clear()
@@ -71,20 +76,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", type=Path, default=PROJECT_ROOT / ".airflow", help="AIRFLOW_HOME of this Airflow")
     parser.add_argument("--data", type=Path, default=PROJECT_ROOT / "data", help="archive, products and catalogue")
     parser.add_argument("--once", action="store_true", help="end after the report, instead of serving until Ctrl-C")
+    parser.add_argument("airflow", nargs=argparse.REMAINDER, help="airflow ...: a command for the same installation")
     return parser
 
 
+def _run_airflow(options: argparse.Namespace) -> int:
+    """Run an airflow command as the local installation's processes would, and return its code."""
+    word, *arguments = options.airflow
+    if word != "airflow":
+        raise AirflowError(f"unknown word {word!r}: expected nothing, or airflow and its arguments.")
+    environment = Installation(options.home.absolute(), options.data.absolute(), _port()).environment()
+    return subprocess.run(airflow_command(*arguments), env=environment).returncode
+
+
 def _installation(options: argparse.Namespace) -> Installation:
+    port = _port()
+    if not port_is_free(port):
+        raise AirflowError(
+            f"port {port} is taken, maybe by another Airflow: stop that, or choose one, e.g. AIRFLOW_PORT=8090 make run."
+        )
+    return Installation(options.home.absolute(), options.data.absolute(), port)
+
+
+def _port() -> int:
     port = os.environ.get("AIRFLOW_PORT", "8080")
     if not port.isdigit() or not 1024 <= int(port) <= 65535:
         raise AirflowError(
             f"AIRFLOW_PORT is {port!r}: expected a port from 1024 to 65535, e.g. AIRFLOW_PORT=8090 make run."
         )
-    if not port_is_free(int(port)):
-        raise AirflowError(
-            f"port {port} is taken, maybe by another Airflow: stop that, or choose one, e.g. AIRFLOW_PORT=8090 make run."
-        )
-    return Installation(options.home.absolute(), options.data.absolute(), int(port))
+    return int(port)
 
 
 def _make_archive(data_dir: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_cannon.outcomes import bad_input_skips, set_label
+from apogee_cannon.outcomes import bad_input_fails, set_label
 from apogee_cannon.subjects import subject_of
 from apogee_cannon.templated import Templated
 
@@ -68,5 +68,5 @@ class InferLabelsOperator(BaseOperator):
             if not self.model_id:
                 set_label(context, f"{subject}: no model in force")
                 raise AirflowSkipException(f"{subject}: no model is in force; train one with the DAG cannon_training")
-            with bad_input_skips(context, subject):
+            with bad_input_fails(context, subject):
                 return list(infer_labels(workspace, items, self.model_id, parameters).result_ids)
