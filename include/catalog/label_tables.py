@@ -16,9 +16,6 @@ from include.catalog.records import ModelRecord, utc_now
 if TYPE_CHECKING:
     from astropy.table import Table
 
-DEFAULT_NAME = "giants"
-"""The name of the model in force that is meant when none is said."""
-
 DEFAULT_LABELS = ("TEFF", "LOGG", "FE_H")
 """The label columns of a table when there is no model to say which."""
 
@@ -44,7 +41,8 @@ class LabelTables(Models):
         night
             Stars with a visit on this SDSS MJD; default: of all nights.
         model
-            Identity of a model, or the name under which one is in force; default: the model in force as ``giants``.
+            Identity of a model, or the name under which one is in force; default: the model that was
+            last put in force.
         telescope
             Stars of this telescope; default: of all.
         visits
@@ -93,7 +91,7 @@ class LabelTables(Models):
 
     def _choose(self, model: str | None) -> ModelRecord | None:
         if model is None:
-            return self.model_in_force(DEFAULT_NAME)
+            return self.model_in_force()
         chosen = self.model(model) or self.model_in_force(model)
         if chosen is None:
             raise CatalogError(f"expected the identity of a model or a name that has one in force, got {model!r}.")

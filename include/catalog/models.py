@@ -25,8 +25,8 @@ class Models(Part):
         """Return the model with that identity, if it was trained."""
         return self._find(ModelRecord, MODEL, [identity]).get(identity)
 
-    def model_in_force(self, name: str) -> ModelRecord | None:
-        """Return the model that was last put in force under `name`, if any was."""
+    def model_in_force(self, name: str | None = None) -> ModelRecord | None:
+        """Return the model that was last put in force under `name` (default: under any), if any was."""
         with self._database.read() as connection:
             query = select(MODEL).where(MODEL.c.id == _newest(connection, name))
             found = connection.execute(query).first()
@@ -61,6 +61,6 @@ class Models(Part):
         return self._find(VerdictRecord, schema.verdict, [identity]).get(identity)
 
 
-def _newest(connection: Connection, name: str) -> str | None:
-    query = select(IN_FORCE.c.model_id).where(IN_FORCE.c.name == name).order_by(IN_FORCE.c.id.desc()).limit(1)
-    return connection.execute(query).scalar()
+def _newest(connection: Connection, name: str | None) -> str | None:
+    query = select(IN_FORCE.c.model_id).order_by(IN_FORCE.c.id.desc()).limit(1)
+    return connection.execute(query if name is None else query.where(IN_FORCE.c.name == name)).scalar()

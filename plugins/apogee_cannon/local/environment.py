@@ -84,6 +84,8 @@ class Installation:
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             # ... and a busy API server must not cost a task its life after three of them.
             "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "60",
+            # A file is one task on one processor: threads of the linear algebra would compete with the other tasks.
+            "OMP_NUM_THREADS": "1",
             # A DAG file is looked at again after this many seconds.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         }

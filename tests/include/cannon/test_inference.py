@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import Universe
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
@@ -16,6 +15,7 @@ from include.cannon.continuum import DETECTORS, basis
 from include.cannon.flags import ResultFlag
 from include.cannon.inference import Inference
 from include.cannon.model import CannonModel
+from tests.include.cannon.universe import Universe
 
 Floats = NDArray[np.float64]
 

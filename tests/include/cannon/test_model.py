@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import NAMES, Universe, make_universe
 
 from include.cannon.model import CannonModel
 from include.cannon.training import METHOD_VERSION
 from include.cannon.training_set import TrainingSet
 from include.errors import BadInputError, Reason
+from tests.include.cannon.universe import NAMES, Universe, make_universe
 
 
 def test_training_finds_the_universe(universe: Universe, model: CannonModel) -> None:

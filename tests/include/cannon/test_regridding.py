@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Universe, make_universe
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from include.cannon.regridding import regrid, same_grid
+from tests.include.cannon.universe import Universe, make_universe
 
 Floats = NDArray[np.float64]
 GRID = np.exp(np.linspace(np.log(15110.0), np.log(16960.0), 500))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from catalog_samples import NIGHT, archive_file, content, moment, same, spectrum
 
 from include.catalog import Catalog
 from include.catalog.records import FileState, VisitRecord
+from tests.include.catalog.catalog_samples import NIGHT, archive_file, content, moment, same, spectrum
 
 
 def test_files_come_back_as_they_were_indexed(catalog: Catalog) -> None:

@@ -6,12 +6,22 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from catalog_samples import LABELS, archive_file, content, model, normalization, result, row, same, spectrum
 from sqlalchemy import text
 
 from include.catalog import Catalog
 from include.catalog.columns import canonical_json
 from include.catalog.records import FileState, LabelValue, ResultRow
+from tests.include.catalog.catalog_samples import (
+    LABELS,
+    archive_file,
+    content,
+    model,
+    normalization,
+    result,
+    row,
+    same,
+    spectrum,
+)
 
 
 def test_json_is_the_same_text_for_the_same_value() -> None:

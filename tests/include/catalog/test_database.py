@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from catalog_samples import archive_file, content, normalization
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -13,6 +12,7 @@ from include.catalog import Catalog, CatalogError, schema
 from include.catalog.database import Database, insert_once, insert_or_pass, parse_url, update_or_insert, upsert
 from include.catalog.part import row_of
 from include.catalog.records import ArchiveFile
+from tests.include.catalog.catalog_samples import archive_file, content, normalization
 
 
 def test_a_relative_sqlite_path_is_made_absolute_and_its_folder_made(

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import Table
-from catalog_samples import (
+from sqlalchemy import insert, select
+
+from include.catalog import Catalog, CatalogError, schema
+from include.catalog.part import row_of
+from include.catalog.records import LabelValue, ResultRecord, ResultRow
+from tests.include.catalog.catalog_samples import (
     LABELS,
     NIGHT,
     analysed,
@@ -23,11 +28,6 @@ from catalog_samples import (
     row,
     spectrum,
 )
-from sqlalchemy import insert, select
-
-from include.catalog import Catalog, CatalogError, schema
-from include.catalog.part import row_of
-from include.catalog.records import LabelValue, ResultRecord, ResultRow
 
 COLUMNS = [
     "obj",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from catalog_samples import EPOCH, content, model, moment
 from sqlalchemy import text
 
 from include.catalog import Catalog, CatalogError
 from include.catalog.records import VerdictOutcome, VerdictRecord, WorkKind
+from tests.include.catalog.catalog_samples import EPOCH, content, model, moment
 
 
 def test_a_model_is_recorded_once_and_its_second_making_counted(catalog: Catalog) -> None:

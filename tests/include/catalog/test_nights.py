@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from catalog_samples import (
+
+from include.catalog import Catalog, CatalogError
+from include.catalog.records import Expected, FileOutcome, ListedState, NightFile, subject_of_path
+from include.errors import Reason
+from tests.include.catalog.catalog_samples import (
     EPOCH,
     NIGHT,
     analysed,
@@ -16,10 +20,6 @@ from catalog_samples import (
     result,
     spectrum,
 )
-
-from include.catalog import Catalog, CatalogError
-from include.catalog.records import Expected, FileOutcome, ListedState, NightFile, subject_of_path
-from include.errors import Reason
 
 RUN = ("apo25m", NIGHT, "scheduled__2021")
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from catalog_samples import (
+from sqlalchemy import func, select
+
+from include.catalog import Catalog, CatalogError, schema
+from include.catalog.records import Stage, WorkKind, subject_of_path
+from include.errors import Reason
+from tests.include.catalog.catalog_samples import (
     LABELS,
     analysed,
     content,
@@ -18,11 +23,6 @@ from catalog_samples import (
     same,
     spectrum,
 )
-from sqlalchemy import func, select
-
-from include.catalog import Catalog, CatalogError, schema
-from include.catalog.records import Stage, WorkKind, subject_of_path
-from include.errors import Reason
 
 
 @pytest.fixture

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 
-from catalog_samples import (
+from sqlalchemy import URL, func, select
+
+from include.catalog import Catalog, schema
+from include.catalog.records import ListedState, NightFile, WorkKind
+from tests.include.catalog.catalog_samples import (
     archive_file,
     content,
     model,
@@ -15,10 +19,6 @@ from catalog_samples import (
     spectrum,
     together,
 )
-from sqlalchemy import URL, func, select
-
-from include.catalog import Catalog, schema
-from include.catalog.records import ListedState, NightFile, WorkKind
 
 PROCESSES = 8
 STARS = 6

@@ -11,11 +11,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from catalog_samples import together
 from sqlalchemy import event, inspect, text
 
 from include.catalog import Catalog, CatalogError, schema, upgrade
 from include.catalog.database import Database
+from tests.include.catalog.catalog_samples import together
 
 
 def test_head_is_alembics_head(catalog: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""A small synthetic observatory with everything that the steps need, made once a session and copied for each test."""
+"""An installation of its own for each test, with the small survey of tests/conftest.py in its archive."""
 
 from __future__ import annotations
 
@@ -18,23 +18,11 @@ from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey
 
-MJD = 59280
-
-
-@pytest.fixture(scope="session")
-def observatory_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder: an archive of two nights, 12 stars, and a training set."""
-    folder = tmp_path_factory.mktemp("observatory")
-    survey = SyntheticSurvey(folder / "sas", n_stars=12, nights=2)
-    survey.observe_all()
-    survey.write_training_set(folder / "training_set.pkl", 120)
-    return folder
-
 
 @pytest.fixture
-def survey(tmp_path: Path, observatory_data: Path) -> SyntheticSurvey:
+def survey(tmp_path: Path, survey_data: Path) -> SyntheticSurvey:
     """The survey whose files this test's workspace holds."""
-    shutil.copytree(observatory_data, tmp_path / "data")
+    shutil.copytree(survey_data, tmp_path / "data")
     return SyntheticSurvey(tmp_path / "data" / "sas", n_stars=12, nights=2)
 
 
