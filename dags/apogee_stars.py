@@ -14,6 +14,7 @@ from apogee_cannon import (
     ReportStarsOperator,
     TrainCannonOperator,
 )
+from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import FILES_POOL, TRAINING_POOL
 from apogee_cannon.retries import RETRIES
 
@@ -53,10 +54,7 @@ PARAMS = {
     "sum_axis": Param(
         0, type=["null", "integer"], enum=[0, None], title="Stack the visits (0), or labels a visit (empty)"
     ),
-    "training_set": Param(str(SETTINGS.training_set), type="string", title="Training set (.pkl or .npz)"),
-    "label_names": Param(list(SETTINGS.label_names), type="array", items={"type": "string"}, title="Labels"),
-    "order": Param(SETTINGS.order, type="integer", minimum=1, maximum=4, title="Order of the polynomial"),
-    "regularization": Param(SETTINGS.regularization, type="number", minimum=0, title="L1 strength"),
+    **training_form(SETTINGS),
 }  # fmt: skip
 
 with DAG(
@@ -71,14 +69,7 @@ with DAG(
     tags=["apogee", "tutorial"],
 ):
     stars = ListStarsOperator(task_id="list_stars")
-    train = TrainCannonOperator(
-        task_id="train",
-        training_set_path="{{ params.training_set }}",
-        label_names="{{ params.label_names }}",
-        order="{{ params.order }}",
-        regularization="{{ params.regularization }}",
-        pool=TRAINING_POOL,
-    )
+    train = TrainCannonOperator(task_id="train", pool=TRAINING_POOL, **TRAINING_ARGUMENTS)
 
     @task_group(group_id="star", prefix_group_id=False)
     def analyse(star: dict[str, object], model_id: str) -> None:

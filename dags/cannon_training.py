@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 from apogee_cannon import AcceptModelOperator, TrainCannonOperator, TrainingSetSensor
+from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import TRAINING_POOL
 from apogee_cannon.retries import RETRIES
 
@@ -28,33 +29,13 @@ with DAG(
     start_date=datetime(2011, 4, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params={
-        "training_set": Param(str(SETTINGS.training_set), type="string", title="Training set (.pkl or .npz)"),
-        "label_names": Param(
-            list(SETTINGS.label_names), type="array", items={"type": "string"}, title="Labels, in the order wanted"
-        ),
-        "order": Param(SETTINGS.order, type="integer", minimum=1, maximum=4, title="Order of the polynomial"),
-        "regularization": Param(SETTINGS.regularization, type="number", minimum=0, title="L1 strength"),
-    },
+    params=training_form(SETTINGS),
     default_args=RETRIES,
     render_template_as_native_obj=True,
     doc_md=DOC,
     tags=["apogee", "cannon"],
 ):
-    training_set_changed = TrainingSetSensor(
-        task_id="training_set_changed",
-        training_set_path="{{ params.training_set }}",
-        label_names="{{ params.label_names }}",
-        order="{{ params.order }}",
-        regularization="{{ params.regularization }}",
-    )
-    train = TrainCannonOperator(
-        task_id="train",
-        training_set_path="{{ params.training_set }}",
-        label_names="{{ params.label_names }}",
-        order="{{ params.order }}",
-        regularization="{{ params.regularization }}",
-        pool=TRAINING_POOL,
-    )
+    training_set_changed = TrainingSetSensor(task_id="training_set_changed", **TRAINING_ARGUMENTS)
+    train = TrainCannonOperator(task_id="train", pool=TRAINING_POOL, **TRAINING_ARGUMENTS)
     accept = AcceptModelOperator(task_id="accept", model_id=train.output)
     training_set_changed >> train
