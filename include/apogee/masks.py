@@ -6,27 +6,10 @@ from DR12 to SDSS-V.
 
 from __future__ import annotations
 
-from enum import IntFlag
+from include.explained_flag import ExplainedFlag
 
 
-class _ExplainedFlag(IntFlag):
-    """An integer flag whose members are written as (value, sentence)."""
-
-    _explanation: str
-
-    def __new__(cls, value: int, explanation: str = "") -> _ExplainedFlag:
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member._explanation = explanation
-        return member
-
-    @property
-    def sentence(self) -> str:
-        """What the bits that are set mean, a sentence each; bits without a known meaning are left out."""
-        return " ".join(bit._explanation for bit in self)
-
-
-class PixelMask(_ExplainedFlag):
+class PixelMask(ExplainedFlag):
     """Bits of the mask of a pixel (HDU 3 of an apStar file)."""
 
     BADPIX = 1 << 0, "The pixel is marked bad in the bad pixel mask, or a strong persistence jump hit it."
@@ -46,7 +29,7 @@ class PixelMask(_ExplainedFlag):
     NOT_ENOUGH_PSF = 1 << 14, "Less than half of the line-spread function falls on good pixels."
 
 
-class StarFlag(_ExplainedFlag):
+class StarFlag(ExplainedFlag):
     """Bits of the flag of a star or of one visit to it (STARFLAG and FLAGn in the header of an apStar file)."""
 
     BAD_PIXELS = 1 << 0, "More than a fifth of the spectrum's pixels are bad."

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
+from include.explained_flag import ExplainedFlag
 
 
-class ResultFlag(IntFlag):
+class ResultFlag(ExplainedFlag):
     """Bits of the flags of a result, and of the column ``result_flags``.
 
     Bits 0 to 7: there is no measurement, or not of what was asked.  Bits 8 to 15: the labels are to be taken with care.
     Bits 16 to 23: the spectrum itself.  The bits between are free.
     """
-
-    _explanation: str
-
-    def __new__(cls, value: int, explanation: str = "") -> ResultFlag:  # noqa: D102 - members are (value, sentence)
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member._explanation = explanation
-        return member
-
-    @property
-    def sentence(self) -> str:
-        """What the bits that are set mean, a sentence each; bits without a known meaning are left out."""
-        return " ".join(bit._explanation for bit in self)
 
     NO_INFORMATION = (
         1 << 0,

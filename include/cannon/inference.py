@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 """Raised whenever the same spectrum and model would give other labels: part of every result's identity."""
 
 MARGIN = 1.0

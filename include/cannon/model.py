@@ -17,9 +17,12 @@ from include.cannon.model_file import ModelParts, read_parts, write_parts
 from include.cannon.quadratic_forms import FormBuilder
 from include.cannon.regridding import regrid, same_grid
 from include.cannon.scatter import ScatterRule
-from include.cannon.training import METHOD_VERSION, Progress, train_pixels
+from include.cannon.threads import single_threaded
+from include.cannon.trainer import Trainer
+from include.cannon.training import METHOD_VERSION, Progress
 from include.cannon.training_checks import check_labels, check_terms
 from include.cannon.training_set import TrainingSet
+from include.cannon.validation import Choice, candidates, choose_components
 from include.cannon.vectorizer import PolynomialVectorizer
 from include.errors import BadInputError, Reason
 
@@ -46,6 +49,9 @@ class CannonModel:
         Labels of the training stars, shape (N, L).
     metadata
         What made it: training set, parameters, versions, and what the caller adds (:meth:`with_metadata`).
+    loadings
+        Of K latent variables that stand for what the labels leave unexplained (:mod:`include.cannon.latent`), shape
+        (P, K), projected out at inference; default: K = 0.
     """
 
     wavelength: Floats
@@ -54,6 +60,11 @@ class CannonModel:
     s2: Floats
     training_labels: Floats
     metadata: Metadata = field(default_factory=dict)
+    loadings: Floats = field(default_factory=lambda: np.empty((0, 0)))
+
+    def __post_init__(self) -> None:
+        if not self.loadings.size:
+            object.__setattr__(self, "loadings", np.empty((len(self.wavelength), 0)))
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -66,6 +77,7 @@ class CannonModel:
         return np.isfinite(self.s2)
 
     @classmethod
+    @single_threaded
     def train(
         cls,
         training_set: TrainingSet,
@@ -74,6 +86,7 @@ class CannonModel:
         order: int = 2,
         regularization: float = 0.0,
         scatter_rule: ScatterRule | str = ScatterRule.RESTRICTED,
+        latent_components: int | None = None,
         progress: Progress | None = None,
     ) -> CannonModel:
         """Train a model.
@@ -90,8 +103,13 @@ class CannonModel:
             L1 strength Lambda on the coefficients of all terms but the constant (Casey et al. 2016), 0 or more.
         scatter_rule
             How the intrinsic scatter is estimated.
+        latent_components
+            Number of latent variables for what the labels leave unexplained.  None: as many as validation on folds
+            finds to lower the errors of the labels, often none (:mod:`include.cannon.validation`); the metadata say
+            what it found.  Validation takes about ten times as long as training with 0.  They do not go together with
+            ``regularization``, which leaves them at 0.
         progress
-            Called with the number of pixels done and their total.
+            Called with the number of pixels done and their total, anew for every fit of all the stars.
 
         Raises
         ------
@@ -108,20 +126,14 @@ class CannonModel:
         check_labels(chosen.labels, chosen.label_names)
         vectorizer = PolynomialVectorizer.fit(chosen.label_names, chosen.labels, order)
         check_terms(vectorizer, chosen.labels, np.asarray(chosen.ivar.any(axis=1)))
-        theta, s2 = train_pixels(
-            vectorizer.scaled(chosen.labels),
-            chosen.flux,
-            chosen.ivar,
-            order=order,
-            regularization=regularization,
-            rule=rule,
-            progress=progress,
-        )
+        trainer = Trainer(chosen, vectorizer, regularization, rule)
+        choice = _choice(trainer, latent_components)
+        theta, loadings, s2 = next(trainer.fits([choice.n_components], progress=progress))
         if not np.isfinite(s2).any():
             message = "no pixel has more stars with weight than the model has terms: check ivar, or add stars."
             raise BadInputError(Reason.BAD_TRAINING_SET, message)
-        metadata = _metadata(chosen, order, regularization, rule, int(np.isfinite(s2).sum()))
-        return cls(chosen.wavelength, vectorizer, theta, s2, chosen.labels, metadata)
+        metadata = _metadata(trainer, int(np.isfinite(s2).sum())) | _metadata_of(choice, loadings)
+        return cls(chosen.wavelength, vectorizer, theta, s2, chosen.labels, metadata, loadings)
 
     def with_metadata(self, **values: str | float | bool) -> CannonModel:
         """Return the model with more metadata: plain texts, numbers and truth values."""
@@ -140,6 +152,7 @@ class CannonModel:
             raise ValueError(f"labels: expected shape (N, {len(self.label_names)}), got {np.shape(labels)}.")
         return np.asarray(self.vectorizer.design(self.vectorizer.scaled(points)) @ self.theta.T)
 
+    @single_threaded
     def infer(
         self,
         flux: ArrayLike,
@@ -204,6 +217,7 @@ class CannonModel:
             self.vectorizer.offsets,
             self.vectorizer.scales,
             dict(self.metadata),
+            self.loadings,
         )
         write_parts(path, parts, terms=self.vectorizer.terms)
 
@@ -220,7 +234,9 @@ class CannonModel:
         """
         parts = read_parts(path)
         vectorizer = PolynomialVectorizer(parts.label_names, parts.order, parts.offsets, parts.scales)
-        return cls(parts.wavelength, vectorizer, parts.theta, parts.s2, parts.training_labels, parts.metadata)
+        return cls(
+            parts.wavelength, vectorizer, parts.theta, parts.s2, parts.training_labels, parts.metadata, parts.loadings
+        )
 
     def _on_grid(self, flux: ArrayLike, ivar: ArrayLike, wavelength: ArrayLike | None) -> tuple[Floats, Floats]:
         fluxes, ivars = (np.atleast_2d(np.asarray(array, dtype=np.float64)) for array in (flux, ivar))
@@ -245,19 +261,42 @@ class CannonModel:
         return self._engine(marginalize=False)
 
     def _engine(self, *, marginalize: bool) -> Engine:
-        builder = FormBuilder(self.wavelength, self.theta, self.s2, marginalize=marginalize)
+        builder = FormBuilder(self.wavelength, self.theta, self.s2, loadings=self.loadings, marginalize=marginalize)
         return Engine(self.vectorizer, self.training_labels, builder)
 
 
-def _metadata(
-    training_set: TrainingSet, order: int, regularization: float, rule: ScatterRule, n_trained: int
-) -> dict[str, str | int | float | bool]:
+def _choice(trainer: Trainer, asked: int | None) -> Choice:
+    """The number of latent components that was asked for, or that validation finds."""
+    n_stars, n_terms = len(trainer.training_set), trainer.vectorizer.n_terms
+    if asked is None:
+        counts = (0,) if trainer.regularization else candidates(n_stars, n_terms)
+        return choose_components(trainer, counts) if len(counts) > 1 else Choice(0, {})
+    if not 0 <= asked < max(n_stars - n_terms, 1):
+        raise ValueError(f"latent_components: expected 0 to {max(n_stars - n_terms, 1) - 1}, got {asked}.")
+    if asked and trainer.regularization:
+        raise ValueError(
+            "latent_components: expected None or 0 with regularization, whose penalty is for labels' terms."
+        )
+    return Choice(asked, {})
+
+
+def _metadata_of(choice: Choice, loadings: Floats) -> dict[str, str | int | float | bool]:
+    """The number of components, and the geometric mean of the labels' errors that validation found, over those of 0."""
+    means = {
+        f"validation_{count}_components": float(np.exp(np.log(ratios).mean()))
+        for count, ratios in choice.ratios.items()
+    }
+    return {"latent_components": loadings.shape[1], **means}
+
+
+def _metadata(trainer: Trainer, n_trained: int) -> dict[str, str | int | float | bool]:
+    training_set = trainer.training_set
     return {
         "training_set": training_set.digest,
         "label_names": ",".join(training_set.label_names),
-        "order": order,
-        "regularization": float(regularization),
-        "scatter_rule": str(rule),
+        "order": trainer.vectorizer.order,
+        "regularization": float(trainer.regularization),
+        "scatter_rule": str(trainer.rule),
         "n_stars": len(training_set),
         "n_pixels": len(training_set.wavelength),
         "n_trained_pixels": n_trained,

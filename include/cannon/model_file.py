@@ -1,8 +1,9 @@
 """The file of a model: FITS, checked as it is read, so that nothing in it is ever run.
 
 HDU 0 has the provenance in its header (``HIERARCH MODEL name``); THETA (P, T) and S2 (P,) are images of float64,
-WAVELENGTH (P,) in Angstrom, TRAINING (N, L) the labels of the training stars; LABELS and TERMS are tables, a row a
-label (name, offset, scale) and a row a term.  Every HDU has CHECKSUM and DATASUM.
+WAVELENGTH (P,) in Angstrom, TRAINING (N, L) the labels of the training stars, LOADINGS (P, K) of the latent variables
+where there are any; LABELS and TERMS are tables, a row a label (name, offset, scale) and a row a term.  Every HDU has
+CHECKSUM and DATASUM.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Metadata = dict[str, str | int | float | bool]
 
-FORMAT = "CANNON MODEL 1"
+FORMAT = "CANNON MODEL 2"
 """What ``MODELFMT`` in the primary header says."""
 
 _IMAGES = ("THETA", "S2", "WAVELENGTH", "TRAINING")
@@ -46,6 +47,7 @@ class ModelParts(NamedTuple):
     offsets: Floats
     scales: Floats
     metadata: Metadata
+    loadings: Floats
 
 
 def write_parts(path: str | Path, parts: ModelParts, *, terms: tuple[str, ...]) -> None:
@@ -62,6 +64,8 @@ def write_parts(path: str | Path, parts: ModelParts, *, terms: tuple[str, ...]) 
     labels = [_texts("NAME", parts.label_names), _numbers("OFFSET", parts.offsets), _numbers("SCALE", parts.scales)]
     product = fits.HDUList([fits.PrimaryHDU(header=_header(parts))])
     product.extend([_image(name, array) for name, array in arrays])
+    if parts.loadings.size:  # FITS has no axis of length 0
+        product.append(_image("LOADINGS", parts.loadings))
     product.append(fits.BinTableHDU.from_columns(labels, name="LABELS"))
     product.append(fits.BinTableHDU.from_columns([_texts("TERM", terms)], name="TERMS"))
     metadata = json.dumps(parts.metadata, sort_keys=True)
@@ -147,6 +151,7 @@ def _parse(path: str | Path, hdus: fits.HDUList) -> ModelParts:
     if header.get("MODELFMT") != FORMAT:
         raise _bad(path, f"MODELFMT {header.get('MODELFMT')!r} where {FORMAT!r} was expected")
     theta, s2, wavelength, training = (np.array(hdus[name].data, dtype=np.float64) for name in _IMAGES)
+    loadings = hdus["LOADINGS"].data if "LOADINGS" in hdus else np.empty((len(wavelength), 0))
     table = hdus["LABELS"].data
     return ModelParts(
         wavelength=wavelength,
@@ -158,6 +163,7 @@ def _parse(path: str | Path, hdus: fits.HDUList) -> ModelParts:
         offsets=np.array(table["OFFSET"], dtype=np.float64),
         scales=np.array(table["SCALE"], dtype=np.float64),
         metadata=json.loads(_text(hdus["METADATA"].data["JSON"][0])),
+        loadings=np.array(loadings, dtype=np.float64),
     )
 
 
@@ -171,9 +177,11 @@ def _checked(path: str | Path, parts: ModelParts) -> ModelParts:
         raise _bad(path, f"{n_labels} labels and order {parts.order}")
     expected = (n_pixels, len(monomials(n_labels, parts.order)))
     fits_together = parts.s2.shape == (n_pixels,) and parts.training_labels.shape[1:] == (n_labels,)
+    fits_together &= parts.loadings.shape == (n_pixels, parts.metadata.get("latent_components", 0))
     if parts.theta.shape != expected or not fits_together:
         raise _bad(path, f"coefficients of shape {parts.theta.shape} where {expected} was expected, or other parts")
-    if not (np.isfinite(parts.theta).all() and (parts.s2 >= 0).all() and (parts.scales > 0).all()):
+    finite = np.isfinite(parts.theta).all() and np.isfinite(parts.loadings).all()
+    if not (finite and (parts.s2 >= 0).all() and (parts.scales > 0).all()):
         raise _bad(path, "values that no model has")
     return parts
 

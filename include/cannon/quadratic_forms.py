@@ -8,6 +8,10 @@ What the normalisation leaves behind is smooth: on each detector the sines and c
 with a flat prior.  With N = B' W B, M = B' W theta and r = B' W g (B their values), chi2 at the best nuisances has A -
 M' N^-1 M, b - M' N^-1 r and c - r' N^-1 r.  They multiply 1, not the observed flux, whose noise would bias the labels
 of faint stars.
+
+Latent variables (:mod:`include.cannon.latent`) are nuisances too, with a unit normal prior: their loadings Lambda join
+theta as further columns, and then N = Lambda' W Lambda + 1.  The prior adds K data to chi-square and the variables take
+K away, so that its expectation stays the same.
 """
 
 from __future__ import annotations
@@ -70,15 +74,21 @@ class FormBuilder:
         Shape (P,), Angstrom.
     theta, s2
         Shape (P, T) and (P,); pixels of infinite s2 are left out.
+    loadings
+        Shape (P, K), of latent variables to project out; default: there are none.
     marginalize
         Whether the residual continuum is projected out.
     """
 
-    def __init__(self, wavelength: Floats, theta: Floats, s2: Floats, *, marginalize: bool) -> None:
+    def __init__(
+        self, wavelength: Floats, theta: Floats, s2: Floats, *, loadings: Floats | None = None, marginalize: bool
+    ) -> None:
         self.informative = np.isfinite(s2)
         self.s2 = s2[self.informative]
         self.baseline = theta[self.informative, 0]
-        self.theta = np.ascontiguousarray(theta[self.informative, 1:])
+        columns = theta[:, 1:] if loadings is None else np.hstack([theta[:, 1:], loadings])
+        self.n_latent = columns.shape[1] + 1 - theta.shape[1]
+        self.theta = np.ascontiguousarray(columns[self.informative])
         self._first, self._second, self._unfold = _pairs(self.theta.shape[1])
         cached = self.theta.shape[0] * len(self._first) * 8 <= CACHED_BYTES
         self._products = self.theta[:, self._first] * self.theta[:, self._second] if cached else None
@@ -112,6 +122,8 @@ class FormBuilder:
             part = np.s_[:, detector.pixels]
             _project_out(detector, weight[part], weighted[part], a, b, c)
             n_nuisances += np.minimum(np.count_nonzero(ivar[part], axis=1), detector.nuisances.shape[1])
+        if self.n_latent:
+            a, b, c = _without_latent(a, b, c, a.shape[1] - self.n_latent)
         return QuadraticForms(a, b, c, np.count_nonzero(ivar, axis=1), n_nuisances)
 
     def _products_with(self, weight: Floats) -> Floats:
@@ -154,6 +166,14 @@ def _project_out(detector: _Detector, weight: Floats, weighted: Floats, a: Float
     a -= update[:, :-1, :-1]
     b -= update[:, :-1, -1]
     c -= update[:, -1, -1]
+
+
+def _without_latent(a: Floats, b: Floats, c: Floats, terms: int) -> tuple[Floats, Floats, Floats]:
+    """Quadratic forms of the first `terms` columns, at the best values of the others under their unit prior."""
+    normal = a[:, terms:, terms:] + np.eye(a.shape[1] - terms)
+    right = np.concatenate([a[:, terms:, :terms], b[:, terms:, None]], axis=2)
+    update = np.swapaxes(right, 1, 2) @ np.linalg.solve(normal, right)
+    return a[:, :terms, :terms] - update[:, :-1, :-1], b[:, :terms] - update[:, :-1, -1], c - update[:, -1, -1]
 
 
 def _pairs(count: int) -> tuple[Indices, Indices, Indices]:

@@ -12,6 +12,7 @@ import io
 import math
 import pickle
 import pickletools
+import warnings
 from collections.abc import Callable
 from typing import Any, Never
 
@@ -197,8 +198,10 @@ def load_arrays(content: bytes, *, name: str = "pickle") -> dict[str, object]:
         pickle of a dict.
     """
     try:
-        _refuse_opcodes(content)
-        loaded = _ArrayUnpickler(io.BytesIO(content), fix_imports=False, encoding="latin1").load()
+        # Python warns of odd escapes in texts as in source code; here they are damage, and the rest tells.
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            _refuse_opcodes(content)
+            loaded = _ArrayUnpickler(io.BytesIO(content), fix_imports=False, encoding="latin1").load()
         if not isinstance(loaded, dict):
             raise _bad(name, f"expected a dict of arrays, got {type(loaded).__name__}")
         return {str(_plain(key)): _plain(value) for key, value in loaded.items() if isinstance(key, str | bytes)}

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 """Raised whenever the same training set and parameters would give another model: part of every model's identity."""
 
 BLOCK = 64
@@ -46,7 +46,7 @@ class Coefficients(NamedTuple):
     """What training finds."""
 
     theta: Floats
-    """Coefficients, shape (P, T)."""
+    """Coefficients, shape (P, T), with K latent variables (P, T + K)."""
     s2: Floats
     """Intrinsic variance, shape (P,).  Infinite where a pixel could not be trained: it has no weight at inference."""
 
@@ -79,6 +79,7 @@ def train_pixels(
     regularization: float,
     rule: ScatterRule,
     progress: Progress | None = None,
+    scores: Floats | None = None,
 ) -> Coefficients:
     """Train every pixel.
 
@@ -92,6 +93,9 @@ def train_pixels(
         Degree of the terms, L1 strength Lambda, and how s2 is estimated.
     progress
         Called with the number of pixels done and their total, after every block.
+    scores
+        Latent variables of the stars (:mod:`include.cannon.latent`), shape (N, K): further terms, after those of the
+        labels.  Their coefficients are the last K columns of ``theta``.
 
     Returns
     -------
@@ -100,6 +104,8 @@ def train_pixels(
         infinite.
     """
     problem = _problem(scaled, monomials(scaled.shape[1], order), regularization, rule)
+    if scores is not None and scores.shape[1]:
+        problem = _with_scores(problem, scores)
     n_stars, n_pixels = flux.shape
     theta, s2 = np.zeros((n_pixels, problem.n_terms)), np.full(n_pixels, np.inf)
     theta[:, 0] = 1.0
@@ -119,6 +125,23 @@ def _problem(scaled: Floats, terms: Monomials, regularization: float, rule: Scat
     pairs = squares.products(terms)
     products = np.ascontiguousarray(squares.evaluate(scaled))
     return _Problem(products, pairs, pairs.ravel(), regularization, rule)
+
+
+def _with_scores(problem: _Problem, scores: Floats) -> _Problem:
+    """The problem with the columns of `scores`, shape (N, K), as further terms."""
+    n_terms, count = problem.n_terms, scores.shape[1]
+    first, second = np.triu_indices(count)
+    mixed = (problem.design[:, 1:, None] * scores[:, None, :]).reshape(len(scores), -1)
+    old = problem.products[:, n_terms:]
+    products = np.hstack([problem.design, scores, old, mixed, scores[:, first] * scores[:, second]])
+    pairs = np.empty((n_terms + count, n_terms + count), dtype=np.intp)
+    pairs[:n_terms, :n_terms] = problem.pairs + count * (problem.pairs >= n_terms)
+    pairs[0, n_terms:] = n_terms + np.arange(count)
+    start = n_terms + count + old.shape[1]
+    pairs[1:n_terms, n_terms:] = start + np.arange(mixed.shape[1]).reshape(n_terms - 1, count)
+    pairs[n_terms + first, n_terms + second] = start + mixed.shape[1] + np.arange(len(first))
+    pairs = np.where(np.tri(len(pairs), k=-1, dtype=bool), pairs.T, pairs)
+    return problem._replace(products=np.ascontiguousarray(products), pairs=pairs, fold=pairs.ravel())
 
 
 class _Block:

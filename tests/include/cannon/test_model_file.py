@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,36 @@ def test_anyone_can_read_it(path: Path, model: CannonModel) -> None:
         assert hdus["WAVELENGTH"].header["BUNIT"] == "Angstrom"
         assert list(hdus["TERMS"].data["TERM"]) == list(model.vectorizer.terms)
         assert list(hdus["LABELS"].data["NAME"]) == list(model.label_names)
+
+
+def with_loadings(model: CannonModel) -> CannonModel:
+    """The model with two latent variables."""
+    loadings = np.random.default_rng(4).normal(0, 0.01, (len(model.theta), 2))
+    return replace(model.with_metadata(latent_components=2), loadings=loadings)
+
+
+def test_loadings_are_kept(model: CannonModel, tmp_path: Path) -> None:
+    latent = with_loadings(model)
+    latent.write(tmp_path / "model.fits")
+    copy = CannonModel.read(tmp_path / "model.fits")
+    np.testing.assert_array_equal(copy.loadings, latent.loadings)
+    flux, ivar = model.predict(model.training_labels[:3]), np.full((3, 240), 1e4)
+    flux = flux + 2.0 * latent.loadings[:, 0]
+    np.testing.assert_array_equal(copy.infer(flux, ivar).labels, latent.infer(flux, ivar).labels)
+    assert not np.array_equal(copy.infer(flux, ivar).labels, model.infer(flux, ivar).labels)
+
+
+@pytest.mark.parametrize("edit", ["drop", "nan", "turn"])
+def test_loadings_that_are_not_the_models(model: CannonModel, tmp_path: Path, edit: str) -> None:
+    path = tmp_path / "model.fits"
+    with_loadings(model).write(path)
+
+    def turn(hdus: fits.HDUList) -> None:
+        hdus["LOADINGS"].data = hdus["LOADINGS"].data.T.copy()
+
+    change(path, {"drop": drop("LOADINGS"), "nan": set_value("LOADINGS", np.nan), "turn": turn}[edit])
+    with pytest.raises(BadInputError, match=r"other parts|values that no model has"):
+        CannonModel.read(path)
 
 
 def test_texts_are_kept_in_full(path: Path) -> None:

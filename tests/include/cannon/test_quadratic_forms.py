@@ -26,8 +26,8 @@ class Spectra:
         self.ivar = rng.uniform(0, 1e4, (n_spectra, n_pixels)) * (rng.random((n_spectra, n_pixels)) < 0.9)
         self.terms = rng.normal(size=n_terms - 1)
 
-    def build(self, *, marginalize: bool) -> QuadraticForms:
-        builder = FormBuilder(self.wavelength, self.theta, self.s2, marginalize=marginalize)
+    def build(self, *, marginalize: bool, loadings: Floats | None = None) -> QuadraticForms:
+        builder = FormBuilder(self.wavelength, self.theta, self.s2, loadings=loadings, marginalize=marginalize)
         flux, ivar = self.flux[:, builder.informative], self.ivar[:, builder.informative]
         return builder.build(flux, ivar, np.empty((2, *flux.shape)))
 
@@ -83,6 +83,24 @@ def test_best_terms_are_those_of_a_dense_fit_with_the_nuisances(spectra: Spectra
         np.testing.assert_allclose(np.linalg.solve(forms.a[row], forms.b[row]), dense, rtol=1e-7)
         covariance = np.linalg.inv(design.T @ design)[:5, :5]
         np.testing.assert_allclose(np.linalg.inv(forms.a[row]), covariance, rtol=1e-5)
+
+
+@pytest.mark.parametrize("marginalize", [True, False])
+def test_latent_variables_are_fitted_under_their_prior(spectra: Spectra, *, marginalize: bool) -> None:
+    """Each latent variable is a column more, and a datum more: that it is 0, with an error of 1."""
+    loadings = np.random.default_rng(3).normal(0, 0.03, (len(spectra.theta), 3))
+    forms = spectra.build(marginalize=marginalize, loadings=loadings)
+    columns = nuisance_columns(spectra.wavelength) if marginalize else np.empty((len(loadings), 0))
+    prior = np.hstack([np.zeros((3, columns.shape[1])), np.eye(3)])
+    for row in range(4):
+        root = np.sqrt(spectra.weight(row))
+        right = np.append(root * spectra.residual(row), np.zeros(3))
+        matrix = np.vstack([root[:, None] * np.hstack([columns, loadings]), prior])
+        best = np.linalg.lstsq(matrix, right)[0]
+        expected = ((right - matrix @ best) ** 2).sum()
+        assert value(forms, row, spectra.terms) == pytest.approx(expected, rel=1e-7)
+    assert forms.a.shape == (4, 5, 5)
+    assert forms.n_nuisances.tolist() == [21 if marginalize else 0] * 4
 
 
 def test_a_detector_with_few_good_pixels_or_none(spectra: Spectra) -> None:

@@ -268,6 +268,10 @@ def test_damaged_files(content: bytes) -> None:
         load_arrays(content)
 
 
+def test_an_odd_escape_in_a_text_is_no_warning() -> None:
+    assert load_arrays(b"(dS'x'\nS'a\\q'\ns.") == {"x": "a\\q"}
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_damage_is_an_error_of_ours_or_harmless(data: st.DataObject) -> None:

@@ -60,3 +60,20 @@ def make_universe(*, n_pixels: int = 240, order: int = 2, scatter: float = 0.01,
 def make_box(rng: np.random.Generator) -> Floats:
     """Labels that span the universe, for the starts and the box of the true model."""
     return CENTRES + WIDTHS * rng.uniform(-2.2, 2.2, size=(200, 3))
+
+
+class Varied:
+    """Stars of a universe whose lines also follow `count` hidden variables."""
+
+    def __init__(self, universe: Universe, *, count: int = 2, n_stars: int = 300, seed: int = 31) -> None:
+        rng = np.random.default_rng(seed)
+        self.truth = universe.labels(rng, n_stars)
+        self.hidden = rng.normal(size=(n_stars, count))
+        lines = universe.model.theta[:, 1:4] @ np.random.default_rng(77).normal(0, 0.2, (3, count))
+        self.loadings = lines + np.random.default_rng(78).normal(0, 0.02, lines.shape)
+        flux, self.ivar = universe.spectra(rng, self.truth)
+        self.flux = flux + self.hidden @ self.loadings.T
+        self.wavelength = universe.model.wavelength
+
+    def training_set(self) -> TrainingSet:
+        return TrainingSet(self.wavelength, self.flux, self.ivar, self.truth, NAMES)

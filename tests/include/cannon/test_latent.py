@@ -1,0 +1,102 @@
+"""Latent variables: found where they were planted, orthogonal to the labels, and fitted with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from include.cannon.latent import latent_scores
+from include.cannon.model import CannonModel
+from include.cannon.scatter import ScatterRule, weights
+from include.cannon.training import train_pixels
+from tests.include.cannon.universe import Universe, Varied
+
+Floats = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def varied(universe: Universe) -> Varied:
+    return Varied(universe)
+
+
+@pytest.fixture(scope="module")
+def plain(varied: Varied) -> CannonModel:
+    return CannonModel.train(varied.training_set(), latent_components=0)
+
+
+@pytest.fixture(scope="module")
+def latent(varied: Varied) -> CannonModel:
+    return CannonModel.train(varied.training_set(), latent_components=2)
+
+
+def found(varied: Varied, model: CannonModel, count: int = 2) -> tuple[Floats, Floats]:
+    """Design and latent variables of the training stars."""
+    design = model.vectorizer.design(model.vectorizer.scaled(varied.truth))
+    return design, latent_scores(design, model.theta, model.s2, varied.flux, varied.ivar, count=count)
+
+
+def test_scores_are_the_hidden_variables(varied: Varied, plain: CannonModel) -> None:
+    design, scores = found(varied, plain)
+    terms = np.linalg.qr(design)[0]
+    hidden = varied.hidden - terms @ (terms.T @ varied.hidden)  # the labels explain the rest
+    rest = hidden - scores @ np.linalg.lstsq(scores, hidden)[0]
+    assert (rest.std(axis=0) < 0.1 * hidden.std(axis=0)).all()
+
+
+def test_scores_are_orthogonal_to_the_terms_and_to_each_other(varied: Varied, plain: CannonModel) -> None:
+    design, scores = found(varied, plain, count=5)
+    np.testing.assert_allclose(scores.T @ design, 0.0, atol=1e-8)
+    np.testing.assert_allclose(scores.T @ scores / len(scores), np.eye(5), atol=1e-10)
+    np.testing.assert_allclose(found(varied, plain, count=2)[1], scores[:, :2], atol=1e-10)
+
+
+def test_a_star_without_a_spectrum_and_untrained_pixels_do_no_harm(varied: Varied, plain: CannonModel) -> None:
+    design = plain.vectorizer.design(plain.vectorizer.scaled(varied.truth))
+    ivar, s2, flux = varied.ivar.copy(), plain.s2.copy(), varied.flux.copy()
+    ivar[7], s2[:20] = 0.0, np.inf
+    expected = latent_scores(design, plain.theta, s2, flux, ivar, count=2)
+    flux[:, :20], flux[7] = 50.0, 3.0
+    scores = latent_scores(design, plain.theta, s2, flux, ivar, count=2)
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("rule", ScatterRule)
+def test_coefficients_are_least_squares_with_the_scores_as_columns(varied: Varied, rule: ScatterRule) -> None:
+    rng = np.random.default_rng(41)
+    scaled, scores = rng.normal(0, 0.4, (300, 3)), rng.normal(size=(300, 3))
+    flux, ivar = varied.flux[:, :70], varied.ivar[:, :70]
+    theta, s2 = train_pixels(scaled, flux, ivar, order=2, regularization=0.0, rule=rule, scores=scores)
+    pairs = [scaled[:, i] * scaled[:, j] for i in range(3) for j in range(i, 3)]
+    design = np.column_stack([np.ones(300), scaled, *pairs, scores])
+    for pixel in range(70):
+        root = np.sqrt(weights(ivar[:, pixel], s2[pixel]))
+        expected = np.linalg.lstsq(root[:, None] * design, root * flux[:, pixel])[0]
+        np.testing.assert_allclose(theta[pixel], expected, rtol=1e-8, atol=1e-10)
+
+
+def test_loadings_are_of_variables_with_unit_variance(varied: Varied, latent: CannonModel) -> None:
+    """Lambda Lambda' is the covariance that the variables make, whatever their rotation; the labels take a little."""
+    made, planted = (loadings @ loadings.T for loadings in (latent.loadings, varied.loadings))
+    assert np.trace(made) == pytest.approx(np.trace(planted), rel=0.15)
+    assert (made * planted).sum() ** 2 > 0.98 * (made**2).sum() * (planted**2).sum()
+
+
+def test_labels_of_new_stars_are_better_and_their_errors_true(
+    universe: Universe, plain: CannonModel, latent: CannonModel
+) -> None:
+    new = Varied(universe, n_stars=150, seed=32)
+    before, after = (model.infer(new.flux, new.ivar) for model in (plain, latent))
+    error = [np.abs(result.labels - new.truth).mean(axis=0) for result in (before, after)]
+    assert (error[1] < 0.7 * error[0]).all()
+    formal = np.sqrt(np.einsum("nll->nl", after.covariance))
+    np.testing.assert_allclose(((after.labels - new.truth) / formal).std(axis=0), 1.0, atol=0.35)
+    assert np.median(after.reduced_chi_sq) == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_scatter_that_is_left_is_that_of_the_universe(
+    universe: Universe, plain: CannonModel, latent: CannonModel
+) -> None:
+    assert np.median(latent.s2 / universe.model.s2) == pytest.approx(1.0, abs=0.1)
+    assert np.median(plain.s2 / universe.model.s2) > 1.5
