@@ -33,3 +33,15 @@ def realistic() -> Path:
     folder = ROOT.parent / "shared" / "realistic"
     require(folder.is_dir(), f"no realistic input at {folder.relative_to(ROOT.parent)} beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def survey_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder: an archive of two nights with 12 stars, and a training set.  Made once; a test works on a copy."""
+    from include.simulation.survey import SyntheticSurvey
+
+    folder = tmp_path_factory.mktemp("survey")
+    survey = SyntheticSurvey(folder / "sas", n_stars=12, nights=2)
+    survey.observe_all()
+    survey.write_training_set(folder / "training_set.pkl", 120)
+    return folder

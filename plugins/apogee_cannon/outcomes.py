@@ -63,7 +63,8 @@ def finish(batch: Batch[T], context: Context, subject: str) -> list[T]:
     if batch.errors:
         raise batch.errors[0]
     if not batch.done and batch.rejected:
-        raise AirflowSkipException("; ".join(batch.rejected))
+        # Which and why is in the log already, a line a file, from the step that rejected it.
+        raise AirflowSkipException(f"all of {n_files} file(s) rejected: nothing is left to hand on")
     return batch.done
 
 

@@ -96,8 +96,8 @@ class Installation:
             self.home.mkdir(parents=True, exist_ok=True)
             made = {name: secrets.token_urlsafe(32) for name in ("jwt", "session")}
             made |= {"password": secrets.token_urlsafe(9), "watcher": secrets.token_urlsafe(9), "fernet": _fernet_key()}
-            _write_private(path, made)
             _write_private(self.home / "passwords.json", {USER: made["password"], "watcher": made["watcher"]})
+            _write_private(path, made)  # the last: it says that both are there
         secret: dict[str, str] = json.loads(path.read_text())
         return secret
 

@@ -109,10 +109,12 @@ class AirflowProcesses:
     def stop(self, *names: str) -> None:
         """End processes by name, all of them without one, with everything that they started."""
         stopping = {name: self.running.pop(name) for name in names or tuple(self.running)}
-        family = [relative for process in stopping.values() for relative in _family(process.pid)]
-        for process in stopping.values():
-            _signal(process.pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        families = {name: _family(process) for name, process in stopping.items()}
+        for name, process in stopping.items():
+            # Airflow's processes end their own children; those of one that crashed are told by us.
+            for told in (process,) if process.poll() is None else families[name]:
+                _signal(told.pid, signal.SIGTERM)
+        _, alive = psutil.wait_procs([each for family in families.values() for each in family], timeout=STOP_SECONDS)
         for relative in alive:
             _signal(relative.pid, signal.SIGKILL)
         for process in stopping.values():
@@ -121,7 +123,7 @@ class AirflowProcesses:
     def kill(self, name: str) -> None:
         """End a process at once, as a crash would: for tests of what survives it."""
         process = self.running.pop(name)
-        for relative in _family(process.pid):
+        for relative in _family(process):
             _signal(relative.pid, signal.SIGKILL)
         process.wait()
 
@@ -165,12 +167,20 @@ def wait_until_healthy(processes: AirflowProcesses, url: str, timeout: float = 1
     raise AirflowError(f"not healthy after {timeout:.0f} s: {', '.join(ill)}; their logs are in {processes.logs}.")
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """A process with its descendants, and what is left of its session: that outlives a process that crashed."""
+    family = {relative for relative in psutil.process_iter() if _session(relative.pid) == process.pid}
+    if process.poll() is None:  # otherwise its number may be another's by now
+        parent = psutil.Process(process.pid)
+        family |= {parent, *parent.children(recursive=True)}
+    return list(family)
+
+
+def _session(pid: int) -> int | None:
     try:
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

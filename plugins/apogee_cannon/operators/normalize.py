@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 
 from apogee_cannon.outcomes import each_file, finish, set_label
 from apogee_cannon.subjects import star_of, subject_of
-from apogee_cannon.templated import Templated
+from apogee_cannon.templated import Templated, rendered_axis
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,7 +69,10 @@ class ContinuumNormalizeOperator(BaseOperator):
         subject = subject_of([star_of(path) for path in paths])
         set_label(context, subject)
         parameters = NormalizationParameters(
-            regions=Path(self.continuum_regions_path), length=self.length, order=self.order, sum_axis=self.sum_axis
+            regions=Path(self.continuum_regions_path),
+            length=float(self.length),
+            order=int(self.order),
+            sum_axis=rendered_axis(self.sum_axis),
         )
         with Workspace.open() as workspace:
             batch = each_file(paths, lambda path: normalize_file(workspace, path, parameters))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from apogee_cannon.templated import Templated
+from apogee_cannon.templated import Templated, rendered_axis
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -82,7 +82,7 @@ class ReportStarsOperator(BaseOperator):
         from include.pipeline.workspace import Workspace
 
         parameters = NormalizationParameters(
-            regions=Path(self.continuum_regions_path), sum_axis=None if self.sum_axis is None else int(self.sum_axis)
+            regions=Path(self.continuum_regions_path), sum_axis=rendered_axis(self.sum_axis)
         )
         identities = ResultIdentities.of(parameters, InferenceParameters())
         with Workspace.open() as workspace:
