@@ -83,6 +83,7 @@ def _infer(
         np.concatenate([spectrum.ivar for spectrum in spectra]),
         n_initialisations=parameters.n_initialisations,
         use_derivatives=parameters.use_derivatives,
+        wavelength=spectra[0].wavelength,  # all apStar files share one grid, which may not be the training set's
         starflag=np.concatenate([np.full(len(spectrum.flux), spectrum.starflag) for spectrum in spectra]),
     )
     seconds = (time.perf_counter() - started) / len(due)
