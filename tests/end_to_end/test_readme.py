@@ -53,7 +53,7 @@ def test_the_backfill_line_is_accepted_and_selects_three_nights(local_run: Local
     folders = ["--home", str(local_run.installation.home), "--data", str(local_run.installation.data_dir)]
     at = arguments.index("airflow")
     done = subprocess.run(
-        [sys.executable, *arguments[:at], *folders, *arguments[at:], "--dry-run"],
+        [sys.executable, *arguments[:at], *folders, *arguments[at:], "--dry-run", "--reprocess-behavior", "completed"],
         env=environment(local_run),
         capture_output=True,
         text=True,
