@@ -57,7 +57,7 @@ def preload(modules: tuple[str, ...] = SCIENCE_STACK) -> list[str]:
     list of str
         The names that were imported.
     """
-    environment = dict(os.environ)
+    environment, excepthook = dict(os.environ), sys.excepthook
     loaded = []
     for name in modules:
         with contextlib.suppress(ImportError):
@@ -67,6 +67,7 @@ def preload(modules: tuple[str, ...] = SCIENCE_STACK) -> list[str]:
     for name in os.environ.keys() - environment.keys():
         del os.environ[name]
     os.environ.update(environment)
+    sys.excepthook = excepthook  # sdss_access paints tracebacks: a scheduler's log is to be plain text
     return loaded
 
 

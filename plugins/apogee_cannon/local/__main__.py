@@ -30,7 +30,7 @@ from apogee_cannon.local.processes import (
     wait_until_healthy,
 )
 from apogee_cannon.local.report import comparison, night_summaries
-from apogee_cannon.local.rest import AirflowRest
+from apogee_cannon.local.rest import FINISHED, AirflowRest
 from apogee_cannon.pools import POOLS
 from include.apogee.nights import OBSERVATORIES
 from include.settings import PROJECT_ROOT
@@ -38,6 +38,8 @@ from include.settings import PROJECT_ROOT
 NIGHTS = (59280, 59281, 59282)
 """SDSS MJDs of the synthetic nights (evenings of 2021-03-06 to 2021-03-08)."""
 MARKER = ".made-by-make-run"
+ASK_AGAIN = 20.0
+"""Seconds after which a night without a run is asked for again."""
 
 
 def main() -> int:
@@ -149,7 +151,7 @@ def _wait_for_dags(rest: AirflowRest, processes: AirflowProcesses, timeout: floa
     wanted = {"cannon_training", "apogee_stars", *(f"apogee_nightly_{name}" for name in OBSERVATORIES)}
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        processes.check()
+        processes.keep_running()
         if wanted <= {dag["dag_id"] for dag in rest.get("dags", limit=100)["dags"]}:
             return
         if errors := rest.get("importErrors")["import_errors"]:
@@ -166,7 +168,7 @@ def _wait_for_model(processes: AirflowProcesses, timeout: float = 300.0) -> None
     deadline = time.monotonic() + timeout
     with Catalog.open(settings.catalog_url) as catalog:
         while (model := catalog.model_in_force(settings.model_name)) is None:
-            processes.check()
+            processes.keep_running()
             if time.monotonic() > deadline:
                 raise AirflowError(
                     f"no model is in force after {timeout:.0f} s: look at the task train of cannon_training in the UI, "
@@ -177,26 +179,32 @@ def _wait_for_model(processes: AirflowProcesses, timeout: float = 300.0) -> None
 
 
 def _backfill(rest: AirflowRest, telescope: str) -> None:
-    """Ask for the nights; those that were run before are left alone."""
+    """Ask for the nights; those that were run before are left alone, unless they failed."""
     site, dag_id = OBSERVATORIES[telescope], f"apogee_nightly_{telescope}"
-    rest.unpause(dag_id)
+    # Paused while the runs are made: when SQLite is busy Airflow takes them back, and its scheduler must not have seen them.
+    rest.pause(dag_id)
     first, last = site.interval(NIGHTS[0])[0], site.interval(NIGHTS[-1])[0]
     # One file an instance, as a nightly run has it, so that the grid shows each star by its name.
-    rest.backfill(dag_id, first.isoformat(), last.isoformat(), conf={"backfill_batch": 1})
+    conf = {"backfill_batch": 1}
+    rest.backfill(dag_id, first.isoformat(), last.isoformat(), conf=conf, reprocess="failed")
+    rest.unpause(dag_id)
 
 
 def _follow(rest: AirflowRest, processes: AirflowProcesses, telescope: str, timeout: float = 900.0) -> None:
-    """Print each night as it ends."""
-    site, told = OBSERVATORIES[telescope], set[str]()
+    """Print each night as it ends; ask again for nights whose runs Airflow took back."""
+    site, told = OBSERVATORIES[telescope], set[int]()
     wanted = {site.interval(mjd)[0].strftime("%Y-%m-%dT%H:%M"): mjd for mjd in NIGHTS}
-    deadline = time.monotonic() + timeout
+    deadline, ask_again = time.monotonic() + timeout, time.monotonic() + ASK_AGAIN
     while len(told) < len(NIGHTS):
-        processes.check()
-        for run in rest.runs(f"apogee_nightly_{telescope}"):
-            mjd = wanted.get((run["logical_date"] or "")[:16])
-            if mjd and run["state"] in ("success", "failed") and run["dag_run_id"] not in told:
-                told.add(run["dag_run_id"])
+        processes.keep_running()
+        runs = [(wanted.get((run["logical_date"] or "")[:16]), run) for run in rest.runs(f"apogee_nightly_{telescope}")]
+        for mjd, run in runs:
+            if mjd and mjd not in told and run["state"] in FINISHED:
+                told.add(mjd)
                 print(f"      {telescope} MJD {mjd}, evening of {site.local_date(mjd)}: {run['state']}", flush=True)
+        if not {mjd for mjd, _ in runs}.issuperset(NIGHTS) and time.monotonic() > ask_again:
+            _backfill(rest, telescope)
+            ask_again = time.monotonic() + ASK_AGAIN
         if time.monotonic() > deadline:
             raise AirflowError(f"the nights of {telescope} are not done after {timeout:.0f} s; see the grid in the UI.")
         time.sleep(1.0)
@@ -213,7 +221,7 @@ def _tell(installation: Installation) -> None:
 def _serve(installation: Installation, processes: AirflowProcesses) -> None:
     print("It serves until you press Ctrl-C.", flush=True)
     while True:
-        processes.check()
+        processes.keep_running()
         time.sleep(1.0)
 
 

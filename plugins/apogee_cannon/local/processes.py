@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ COMPONENTS: dict[str, Sequence[str]] = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+MAX_RESTARTS = 3
+"""How often a process is started again before that is an error."""
 STOP_SECONDS = 20.0
 """How long a process may take to end by itself."""
 
@@ -71,6 +74,7 @@ class AirflowProcesses:
         self.environment = dict(environment)
         self.logs = Path(environment["AIRFLOW_HOME"]) / "logs" / "processes"
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.restarts: Counter[str] = Counter()
 
     def start(self, *names: str) -> None:
         """Start processes by name; all of them without one."""
@@ -105,6 +109,28 @@ class AirflowProcesses:
                 raise AirflowError(
                     f"Airflow's {name} ended with code {process.returncode}; its log is {self.log_path(name)}:\n{tail}"
                 )
+
+    def keep_running(self) -> None:
+        """Start again what has ended, as a container's ``restart: always`` would, a few times.
+
+        Airflow's scheduler ends when the embedded database answers it unluckily (on SQLite there are no row locks); what it
+        was doing goes on after its restart.
+
+        Raises
+        ------
+        AirflowError
+            A process ends again and again; the message is that of :meth:`check`.
+        """
+        for name in [name for name, process in self.running.items() if process.poll() is not None]:
+            if self.restarts[name] >= MAX_RESTARTS:
+                self.check()
+            self.restarts[name] += 1
+            code = self.running[name].returncode
+            self.stop(name)
+            self.start(name)
+            print(
+                f"      {name} ended with code {code} and was started again; its log: {self.log_path(name)}", flush=True
+            )
 
     def stop(self, *names: str) -> None:
         """End processes by name, all of them without one, with everything that they started."""

@@ -57,6 +57,10 @@ class AirflowRest:
         """Let the scheduler make runs of a DAG."""
         self.request("PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
+    def pause(self, dag_id: str) -> None:
+        """Keep the scheduler from making or starting runs of a DAG; those that run go on."""
+        self.request("PATCH", f"dags/{dag_id}", json={"is_paused": True})
+
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, logical_date: str | None = None) -> str:
         """Start a run; returns its id."""
         body = {"logical_date": logical_date, "conf": dict(conf or {})}

@@ -61,14 +61,19 @@ class TrainingSetSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> str:
         """Look once; defer only if there is nothing to train."""
-        deadline = (datetime.now(UTC) + timedelta(seconds=self.timeout)).isoformat()
-        return self._look(deadline)
+        return self._look(self._new_deadline())
 
-    def file_changed(self, context: Context, event: Mapping[str, Any], deadline: str) -> str:
-        """Look again at a file that has changed, or end a quiet day."""
+    def file_changed(self, context: Context, event: Mapping[str, Any], deadline: str | None = None) -> str:
+        """Look again at a file that has changed, or end a quiet day.
+
+        The triggerer hands on the deadline of the first look; ``airflow dags test`` does not, and waits anew.
+        """
         if not event["settled"]:
             raise AirflowSkipException(f"{self.training_set_path}: nothing new to train on")
-        return self._look(deadline)
+        return self._look(deadline or self._new_deadline())
+
+    def _new_deadline(self) -> str:
+        return (datetime.now(UTC) + timedelta(seconds=self.timeout)).isoformat()
 
     def _look(self, deadline: str) -> str:
         """Return the identity of the model that is due, or defer until the file changes."""

@@ -1,0 +1,88 @@
+"""Inferring as a task: with a model, without one, with one that nobody knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from apogee_cannon import InferLabelsOperator
+
+from include.pipeline.identities import NormalizationParameters
+from include.pipeline.normalize import normalize_file
+from include.pipeline.workspace import Workspace
+from include.simulation.survey import SyntheticSurvey
+from tests.plugins.apogee_cannon.conftest import MakeContext
+
+
+@pytest.fixture
+def normalizations(workspace: Workspace, survey: SyntheticSurvey) -> list[str]:
+    parameters = NormalizationParameters(regions=workspace.settings.continuum_regions)
+    paths = [survey.path(star) for star in survey.stars[:2]]
+    return [normalize_file(workspace, path, parameters).normalization_id for path in paths]
+
+
+def infer(normalizations: Any, model_id: str | None, context: dict[str, Any], **arguments: Any) -> list[str]:
+    operator = InferLabelsOperator(task_id="infer", normalizations=normalizations, model_id=model_id, **arguments)
+    return operator.execute(context)  # type: ignore[arg-type]
+
+
+def test_every_file_gets_a_result(
+    workspace: Workspace, survey: SyntheticSurvey, normalizations: list[str], model_id: str, make_context: MakeContext
+) -> None:
+    context = make_context()
+    results = infer(normalizations, model_id, context)
+    records = [workspace.catalog.result(result) for result in results]
+    assert [record and record.normalization_id for record in records] == normalizations
+    assert context["label"] == f"2 files from {survey.stars[0].obj}"
+
+
+def test_one_identity_is_a_list_of_one(
+    survey: SyntheticSurvey, normalizations: list[str], model_id: str, make_context: MakeContext
+) -> None:
+    context = make_context()
+    assert infer(normalizations[0], model_id, context) == infer(normalizations, model_id, make_context())[:1]
+    assert context["label"] == survey.stars[0].obj
+
+
+def test_the_arguments_are_those_of_the_inference(
+    workspace: Workspace, normalizations: list[str], model_id: str, make_context: MakeContext
+) -> None:
+    arguments = {"n_initialisations": 3, "use_derivatives": False}
+    (result,) = infer(normalizations[:1], model_id, make_context(), **arguments)
+    record = workspace.catalog.result(result)
+    assert record is not None
+    assert {key: record.parameters[key] for key in arguments} == arguments
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_without_a_model_in_force_it_is_a_skip_with_that_reason(
+    survey: SyntheticSurvey, normalizations: list[str], make_context: MakeContext, nothing: str | None
+) -> None:
+    context = make_context()
+    with pytest.raises(AirflowSkipException, match="cannon_training"):
+        infer(normalizations[:1], nothing, context)
+    assert context["label"] == f"{survey.stars[0].obj}: no model in force"
+
+
+def test_a_model_that_is_not_on_record_fails_for_a_person(normalizations: list[str], make_context: MakeContext) -> None:
+    """A model that cannot be used is not the star's fault: a skip would hide it."""
+    context = make_context()
+    with pytest.raises(AirflowFailException, match="no model 000000000000"):
+        infer(normalizations, "0" * 64, context)
+    assert context["label"].endswith(": bad_model")
+
+
+def test_a_normalisation_that_is_not_on_record_fails(model_id: str, make_context: MakeContext) -> None:
+    context = make_context()
+    with pytest.raises(AirflowFailException, match="normalize task first"):
+        infer(["0" * 64], model_id, context)
+    assert context["label"] == "no files: missing"
+
+
+def test_a_product_that_was_deleted_fails_or_is_tried_again_and_is_never_skipped(
+    workspace: Workspace, normalizations: list[str], model_id: str, make_context: MakeContext
+) -> None:
+    workspace.normalized_path(normalizations[1]).unlink()
+    with pytest.raises((OSError, AirflowFailException)):
+        infer(normalizations, model_id, make_context())

@@ -1,0 +1,74 @@
+"""Training as a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+from apogee_cannon import AcceptModelOperator, PinModelOperator, TrainCannonOperator
+
+from include.catalog.records import VerdictOutcome
+from include.pipeline.identities import TrainingParameters
+from include.pipeline.train import training_identity
+from include.pipeline.workspace import Workspace
+from tests.plugins.apogee_cannon.conftest import MakeContext
+
+
+def train(workspace: Workspace, context: Any, **arguments: Any) -> str:
+    arguments = {"training_set_path": str(workspace.settings.training_set), "label_names": "TEFF,LOGG,FE_H"} | arguments
+    return TrainCannonOperator(task_id="train", **arguments).execute(context)
+
+
+def test_a_model_is_made_once(workspace: Workspace, make_context: MakeContext) -> None:
+    first = train(workspace, make_context())
+    written = workspace.model_path(first).stat().st_mtime_ns
+    again = train(workspace, make_context(), label_names=["TEFF", "LOGG", "FE_H"], order="2", regularization="0.0")
+    assert again == first
+    assert workspace.model_path(first).stat().st_mtime_ns == written
+    expected = TrainingParameters(label_names=("TEFF", "LOGG", "FE_H"))
+    assert first == training_identity(workspace.settings.training_set, expected)
+
+
+def test_a_broken_training_set_is_a_skip_and_a_verdict(workspace: Workspace, make_context: MakeContext) -> None:
+    workspace.settings.training_set.write_bytes(b"not a pickle")
+    context = make_context()
+    for _ in range(2):
+        with pytest.raises(AirflowSkipException):
+            train(workspace, context)
+    assert context["label"] == f"training set {workspace.settings.training_set}: bad_training_set"
+    parameters = TrainingParameters(label_names=("TEFF", "LOGG", "FE_H"))
+    verdict = workspace.catalog.verdict(training_identity(workspace.settings.training_set, parameters))
+    assert verdict is not None
+    assert verdict.outcome is VerdictOutcome.BROKEN
+
+
+def test_a_label_that_the_set_does_not_have_is_a_skip(workspace: Workspace, make_context: MakeContext) -> None:
+    with pytest.raises(AirflowSkipException, match="MG_H"):
+        train(workspace, make_context(), label_names="TEFF,MG_H")
+
+
+def test_arguments_that_are_no_numbers_fail_at_once(workspace: Workspace, make_context: MakeContext) -> None:
+    with pytest.raises(ValueError, match="two"):
+        train(workspace, make_context(), order="two")
+
+
+def test_a_model_comes_into_force_and_is_pinned(workspace: Workspace, model_id: str, make_context: MakeContext) -> None:
+    pin: Any = PinModelOperator(task_id="pin")
+    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id)
+    assert pin.execute(make_context()) is None
+    assert [accept.execute(make_context()) for _ in range(2)] == [model_id, model_id]
+    assert pin.execute(make_context()) == model_id
+    verdict = workspace.catalog.verdict(model_id)
+    assert verdict is not None
+    assert (verdict.outcome, verdict.decided_by) == (VerdictOutcome.ACCEPTED, "a_dag manual__test")
+
+
+def test_the_pin_is_of_the_installation_s_own_name(
+    model_id: str, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id)
+    accept.execute(make_context())
+    monkeypatch.setenv("APOGEE_CANNON_MODEL_NAME", "dwarfs")
+    pin: Any = PinModelOperator(task_id="pin")
+    assert pin.execute(make_context()) is None
