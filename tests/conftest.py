@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.required import require
+
+if TYPE_CHECKING:
+    from include.pipeline.workspace import Workspace
 
 # Airflow reads its configuration when it is first imported: before any test module is.
 _HOME = Path(tempfile.mkdtemp(prefix="airflow-tests-"))
@@ -45,3 +52,28 @@ def survey_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     survey.observe_all()
     survey.write_training_set(folder / "training_set.pkl", 120)
     return folder
+
+
+@pytest.fixture(scope="session")
+def put_model(survey_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Workspace], str]:
+    """Put the model of the small survey's training set into a workspace, trained once; returns its identity."""
+    from include.pipeline.identities import TrainingParameters
+    from include.pipeline.train import train_model
+    from include.pipeline.workspace import Workspace
+    from include.settings import Settings
+
+    settings = Settings(data_dir=tmp_path_factory.mktemp("trained"))
+    with Workspace.open(settings) as trained:
+        parameters = TrainingParameters(label_names=settings.label_names)
+        identity = train_model(trained, survey_data / "training_set.pkl", parameters)
+        record = trained.catalog.model(identity)
+    assert record is not None
+
+    def put(workspace: Workspace) -> str:
+        path = workspace.model_path(identity)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(record.path, path)
+        workspace.catalog.record_model(replace(record, path=str(path)))
+        return identity
+
+    return put

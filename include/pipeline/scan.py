@@ -45,7 +45,7 @@ def scan_archive(workspace: Workspace, telescope: str) -> Scan:
     asked = time.time()
     with workspace.lock(f"scan-{telescope}") as note:
         began = float(note.read_text() or 0)
-        if began >= asked:
+        if asked <= began <= time.time():  # a note of the future is a clock's that was ahead
             log.info("%s: a scan that began meanwhile is reused", telescope)
             return Scan(0, 0, 0, 0.0, reused=True)
         began = time.time()
@@ -148,6 +148,9 @@ def _open(workspace: Workspace, archive: Archive, found: FoundFile) -> ArchiveFi
         return None  # gone between the listing of its folder and now
     except BadInputError as fault:
         log.warning("%s: its night cannot be read from its header: %s", found.path, fault.message)
+    except PermissionError as fault:
+        # One file's permissions must not end every night's scan: it is listed, and its own task fails for a person.
+        log.warning("%s: %s; let the worker's user read it", found.path, fault.strerror)
     return ArchiveFile(
         path=found.path,
         telescope=keys.telescope,

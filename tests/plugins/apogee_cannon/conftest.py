@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from include.pipeline.identities import TrainingParameters
-from include.pipeline.train import train_model
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey
@@ -45,10 +43,9 @@ def workspace(installation: Settings) -> Iterator[Workspace]:
 
 
 @pytest.fixture
-def model_id(workspace: Workspace) -> str:
+def model_id(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     """A trained model; it is not in force."""
-    settings = workspace.settings
-    return train_model(workspace, settings.training_set, TrainingParameters(label_names=settings.label_names))
+    return put_model(workspace)
 
 
 @pytest.fixture

@@ -69,7 +69,8 @@ def test_an_interrupted_first_start_is_made_good_by_the_next(
 def test_the_caller_s_settings_do_not_leak_in(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """A synthetic archive must never be written into a real one."""
     foreign = {
-        "SAS_BASE_DIR": "/real/sas", "SAS_ROOT": "/real", "APOGEE_CANNON_CATALOG_URL": "postgresql://real", "APOGEE_CANNON_ORDER": "3",
+        "SAS_BASE_DIR": "/real/sas", "SAS_ROOT": "/real",
+        "APOGEE_CANNON_CATALOG_URL": "postgresql://real", "APOGEE_CANNON_ORDER": "3",
         "APOGEE_CANNON_TRAINING_SET": "/real/set.pkl", "AIRFLOW_HOME": "/real/home", "AIRFLOW__API__PORT": "1",
         "AIRFLOW_CONN_X": "real",
     }  # fmt: skip
