@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, *, mode: int | None = None) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well, and is removed when it does not.
 
     The content is on disk before the name is (``fsync``), so that a power cut leaves the old file or the new one.  Folders
@@ -24,7 +24,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary)
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_umask() if mode is None else mode)
         temporary.replace(path)
         _sync(path.parent)
     finally:

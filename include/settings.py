@@ -96,10 +96,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_unknown_names(self) -> Settings:
-        known = {PREFIX + name.upper() for name in type(self).model_fields if name != "sas_base_dir"}
-        for name in os.environ:
-            if name.startswith(PREFIX) and name not in known:
+        known = {name.upper() for name in type(self).model_fields if name != "sas_base_dir"}
+        for variable in os.environ:
+            name = variable.removeprefix(PREFIX)
+            if variable.startswith(PREFIX) and name not in known:
                 close = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}."
-                raise ValueError(f"{name} is not a setting: {hint}")
+                hint = f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(sorted(known))}."
+                raise ValueError(f"{variable} is not a setting: {hint}")
         return self

@@ -84,7 +84,10 @@ class NightSummary:
 
     def _named(self, outcome: FileOutcome, title: str) -> list[str]:
         files = self.outcome.having(outcome)
-        reasons = [f": {file.reason}: {file.message}" if file.reason else "" for file in files]
+        messages = [file.message.removeprefix(f"{file.path}: ") for file in files]
+        reasons = [
+            f": {file.reason}: {text}" if file.reason else "" for file, text in zip(files, messages, strict=True)
+        ]
         named = zip(files[:SHOWN], reasons, strict=False)
         lines = [f"* {len(files)} {title}", *(f"    - {Path(file.path).name}{reason}" for file, reason in named)]
         if len(files) > SHOWN:

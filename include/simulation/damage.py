@@ -74,6 +74,6 @@ def _spoil(hdus: fits.HDUList, kind: Damage) -> fits.HDUList:
 
 def _forget_visits(header: Header) -> None:
     for number in range(1, header["NVISITS"] + 1):
-        for name in ("SFILE", "JD", "FIBER", "SNRVIS", "FLAG", "VRAD", "VHELIO"):
+        for name in ("SFILE", "DATE", "JD", "FIBER", "SNRVIS", "FLAG", "VRAD", "VHELIO"):
             header.remove(f"{name}{number}", ignore_missing=True)
     header["NVISITS"] = 0

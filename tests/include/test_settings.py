@@ -94,7 +94,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     ("name", "hint"),
     [
         ("LABELNAMES", "did you mean APOGEE_CANNON_LABEL_NAMES"),
-        ("Q" * 60, "known are APOGEE_CANNON_APRED, "),
+        ("QQQ", "known are APRED, "),
     ],
 )
 def test_a_misspelt_name_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch, name: str, hint: str) -> None:

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import httpx
+
 from apogee_cannon.local.environment import USER, Installation
 from apogee_cannon.local.processes import (
     AirflowError,
@@ -63,7 +65,7 @@ def main() -> int:
                 _serve(installation, processes)
     except KeyboardInterrupt:
         print("\nStopped; no process is left behind.")
-    except (AirflowError, TimeoutError, OSError) as error:
+    except (AirflowError, httpx.HTTPError, OSError) as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
     return 0

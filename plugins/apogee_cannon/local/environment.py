@@ -109,6 +109,5 @@ def _fernet_key() -> str:
 
 
 def _write_private(path: Path, content: dict[str, str]) -> None:
-    with atomic_write(path) as temporary:
+    with atomic_write(path, mode=0o600) as temporary:
         temporary.write_text(json.dumps(content))
-    path.chmod(0o600)

@@ -41,16 +41,24 @@ class AirflowRest:
         httpx.HTTPStatusError
             The answer is an error that trying again does not change.
         """
+        answer = self._patiently(method, f"/api/v2/{path}", **kwargs)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:  # the token has expired
+            self._authenticate()
+            answer = self._patiently(method, f"/api/v2/{path}", **kwargs)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def _patiently(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """Send a request until the answer is not that the server is busy, or patience ends."""
         deadline = time.monotonic() + self._patience
         while True:
-            answer = self._client.request(method, f"/api/v2/{path}", **kwargs)
-            if answer.status_code == httpx.codes.UNAUTHORIZED:
-                self._authenticate()
-            elif answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
-                answer.raise_for_status()
-                return answer.json() if answer.content else None
-            if time.monotonic() > deadline:
-                answer.raise_for_status()
+            try:
+                answer = self._client.request(method, path, **kwargs)
+                if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR or time.monotonic() > deadline:
+                    return answer
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
             time.sleep(1.0)
 
     def unpause(self, dag_id: str) -> None:
@@ -118,6 +126,6 @@ class AirflowRest:
             time.sleep(1.0)
 
     def _authenticate(self) -> None:
-        answer = self._client.post("/auth/token", json=self._login)
+        answer = self._patiently("POST", "/auth/token", json=self._login)
         answer.raise_for_status()
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

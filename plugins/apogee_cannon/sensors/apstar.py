@@ -96,7 +96,8 @@ class ApStarSensor(BaseSensorOperator):
     def _why_end(self, look: NightLook, now: datetime, deadline: datetime) -> str | None:
         if now >= deadline:
             return f"the deadline was {deadline.isoformat(timespec='seconds')}"
-        if look.newest and (quiet := (now - look.newest).total_seconds()) >= float(self.settle_time):
+        # A time stamp of the future is a clock's that is ahead: what counts is that it is not of just now.
+        if look.newest and (quiet := abs((now - look.newest).total_seconds())) >= float(self.settle_time):
             return f"the files have come and were quiet for {quiet:.0f} s"
         return None
 

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
 
 from include.catalog import Catalog
 from include.catalog.schema import metadata
 from tests.include.catalog.catalog_samples import model
+from tests.support.postgres import postgres_database
 
-SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
 BACKENDS = [pytest.param("sqlite", id="sqlite"), pytest.param("postgres", id="postgres", marks=pytest.mark.postgres)]
-
-
-def _execute(statement: str) -> None:
-    engine = create_engine(SERVER, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
-
-
-@contextmanager
-def _postgres_database() -> Iterator[URL]:
-    """A database of its own, dropped afterwards; without a server the test is skipped, in CI it fails."""
-    name = f"catalog_test_{uuid.uuid4().hex}"
-    try:
-        _execute(f"CREATE DATABASE {name}")
-    except OperationalError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no PostgreSQL server answers (TEST_POSTGRES_URL): {str(error.orig).splitlines()[0]}")
-    try:
-        yield make_url(SERVER).set(database=name)
-    finally:
-        _execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=BACKENDS)
@@ -51,7 +22,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'catalog.db'}"
         return
-    with _postgres_database() as url:
+    with postgres_database() as url:
         yield url.render_as_string(hide_password=False)
 
 
@@ -73,7 +44,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_catalog() -> Iterator[Catalog]:
     """A catalogue that the tests of a session share, one after the other."""
-    with _postgres_database() as url, Catalog.open(url) as opened:
+    with postgres_database() as url, Catalog.open(url) as opened:
         yield opened
 
 
