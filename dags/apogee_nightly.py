@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param, TriggerRule, task_group
+
 from apogee_cannon import (
     ApStarSensor,
     ContinuumNormalizeOperator,
@@ -16,7 +17,6 @@ from apogee_cannon import (
 )
 from apogee_cannon.pools import FILES_POOL
 from apogee_cannon.retries import RETRIES
-
 from include.apogee.nights import OBSERVATORIES
 from include.settings import Settings
 

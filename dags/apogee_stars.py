@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param, TriggerRule, task_group
+
 from apogee_cannon import (
     ApStarSensor,
     ContinuumNormalizeOperator,
@@ -17,7 +18,6 @@ from apogee_cannon import (
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import FILES_POOL, TRAINING_POOL
 from apogee_cannon.retries import RETRIES
-
 from include.settings import Settings
 
 SETTINGS = Settings()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from airflow.sdk import DAG
+
 from apogee_cannon import AcceptModelOperator, TrainCannonOperator, TrainingSetSensor
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import TRAINING_POOL
 from apogee_cannon.retries import RETRIES
-
 from include.settings import Settings
 
 SETTINGS = Settings()

@@ -35,10 +35,13 @@ def arrange_rows(n_rows: int, *, n_described: int, n_declared: int | None) -> tu
     Raises
     ------
     BadInputError
-        NO_VISITS when none is described; WRONG_LAYOUT when the rows cannot be given to the visits.
+        NO_VISITS when none is described or NVISITS is 0; WRONG_LAYOUT when the rows cannot be given to the visits.
     """
-    if n_described == 0:
-        raise BadInputError(Reason.NO_VISITS, "expected the header to describe its visits (SFILE1, JD1), got none.")
+    if n_described == 0 or n_declared == 0:
+        raise BadInputError(
+            Reason.NO_VISITS,
+            f"expected one visit or more, got NVISITS = {n_declared} and {n_described} described (SFILE1, JD1, ...).",
+        )
     n_visits = n_rows - N_COMBINED if n_rows > N_COMBINED else 1
     if n_visits > n_described or n_visits not in (n_described, n_declared):
         raise BadInputError(

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from apogee_cannon.subjects import star_of
 
+from apogee_cannon.subjects import star_of
 from include.apogee.apstar import READER_VERSION
 from include.apogee.nights import observatory
 from include.catalog import Catalog

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from apogee_cannon.observing_night import observing_mjd
 
+from apogee_cannon.observing_night import observing_mjd
 from include.catalog import Catalog
 from tests.acceptance.conftest import installed
 from tests.support.dag_runs import ROOT, airflow, run_dag

@@ -13,10 +13,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from apogee_cannon.subjects import star_of
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
 
+from apogee_cannon.subjects import star_of
 from include.apogee.nights import OBSERVATORIES, observatory
 from include.catalog import Catalog
 from include.identity import digest_file

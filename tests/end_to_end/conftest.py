@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from apogee_cannon.local.environment import Installation
 from apogee_cannon.local.rest import AirflowRest
 

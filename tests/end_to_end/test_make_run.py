@@ -10,10 +10,10 @@ import subprocess
 import httpx
 import psutil
 import pytest
-from apogee_cannon.local.environment import Installation
-from apogee_cannon.local.rest import AirflowRest
 from astropy.table import Table
 
+from apogee_cannon.local.environment import Installation
+from apogee_cannon.local.rest import AirflowRest
 from include.catalog import Catalog
 from tests.end_to_end.conftest import SERVING, LocalRun, command, environment, family, free_port
 

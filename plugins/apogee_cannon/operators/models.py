@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class PinModelOperator(BaseOperator):
-    """Return the identity of the model that is in force, for all later tasks of the run; None when there is none.
+    """Return the identity of the model that is in force, for all later tasks of the run; empty when there is none.
 
     Clearing a mapped instance keeps the pin; clearing the whole run takes the model of that moment.
     """
 
     ui_color = "#fdebd0"
 
-    def execute(self, context: Context) -> str | None:
+    def execute(self, context: Context) -> str:
         """Ask the catalogue."""
         from include.identity import short
         from include.pipeline.workspace import Workspace
@@ -31,7 +31,7 @@ class PinModelOperator(BaseOperator):
             model = workspace.catalog.model_in_force(name)
         if model is None:
             self.log.warning("no model named %s is in force: spectra are normalised, labels come later", name)
-            return None
+            return ""  # and not None, which is no XCom: every task that takes the pin would log an error
         self.log.info("model %s is in force as %s; this run keeps it", short(model.id), name)
         return str(model.id)
 

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import apogee_cannon
 import pytest
 from airflow.sdk import BaseOperator
+
+import apogee_cannon
 
 ROOT = Path(__file__).resolve().parents[3]
 FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+
 from apogee_cannon.observing_night import night_end, observing_mjd
 
 START, END = datetime(2021, 3, 7, 16, 48, tzinfo=UTC), datetime(2021, 3, 8, 16, 48, tzinfo=UTC)

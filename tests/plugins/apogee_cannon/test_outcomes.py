@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from apogee_cannon.outcomes import Batch, bad_input_fails, bad_input_skips, each_file, finish
 
+from apogee_cannon.outcomes import Batch, bad_input_fails, bad_input_skips, each_file, finish
 from include.errors import BadInputError, Reason
 
 

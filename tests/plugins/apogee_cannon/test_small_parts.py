@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from airflow.sdk import RetryAction
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
+
 from apogee_cannon import subjects, templated
 from apogee_cannon.pools import FILES_POOL, POOLS, TRAINING_POOL
 from apogee_cannon.retries import RETRIES
 from apogee_cannon.subjects import star_of, subject_of
 from apogee_cannon.templated import rendered_axis
 from apogee_cannon.training_parameters import training_parameters
-
 from include.apogee.fetch import FetchError
 from include.errors import BadInputError, Reason
 

@@ -9,6 +9,7 @@ import pendulum
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.utils.types import DagRunType
+
 from apogee_cannon.timetable import ObservingNightTimetable
 
 APO = ObservingNightTimetable("apo25m")

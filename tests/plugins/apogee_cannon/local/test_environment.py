@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from apogee_cannon.local.environment import Installation
 
+from apogee_cannon.local.environment import Installation
 from include.settings import Settings
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from apogee_cannon.local import processes as subject
 from apogee_cannon.local.processes import (
     AirflowError,
@@ -21,7 +22,6 @@ from apogee_cannon.local.processes import (
     run_airflow,
     wait_until_healthy,
 )
-
 from tests.plugins.apogee_cannon.conftest import Server
 
 STAND_IN = """

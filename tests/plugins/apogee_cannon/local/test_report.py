@@ -7,10 +7,10 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from apogee_cannon.local import __main__ as command
 from apogee_cannon.local.processes import AirflowError
 from apogee_cannon.local.report import comparison, night_summaries
-
 from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
 from include.pipeline.infer import infer_labels
 from include.pipeline.night import NightKey, list_night

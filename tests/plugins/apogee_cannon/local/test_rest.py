@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+
 from apogee_cannon.local import rest as subject
 from apogee_cannon.local.rest import AirflowRest
-
 from tests.plugins.apogee_cannon.conftest import Server
 
 BUSY = (500, b'{"detail": "database is locked"}')

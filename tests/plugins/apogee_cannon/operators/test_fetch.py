@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
-from apogee_cannon import FetchApStarOperator
 
+from apogee_cannon import FetchApStarOperator
 from include.apogee.fetch import FetchError
 from include.settings import Settings
 from include.simulation.survey import SyntheticStar, SyntheticSurvey

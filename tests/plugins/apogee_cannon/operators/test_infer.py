@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from apogee_cannon import InferLabelsOperator
 
+from apogee_cannon import InferLabelsOperator
 from include.pipeline.identities import NormalizationParameters
 from include.pipeline.normalize import normalize_file
 from include.pipeline.workspace import Workspace

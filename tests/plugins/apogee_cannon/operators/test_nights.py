@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from apogee_cannon import ContinuumNormalizeOperator, ListApStarsOperator, PublishNightOperator
 
+from apogee_cannon import ContinuumNormalizeOperator, ListApStarsOperator, PublishNightOperator
 from include.catalog import CatalogError
 from include.pipeline.workspace import Workspace
 from include.settings import SHIPPED_REGIONS

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
-from apogee_cannon import ContinuumNormalizeOperator
 
+from apogee_cannon import ContinuumNormalizeOperator
 from include.errors import Reason
 from include.identity import digest_file
 from include.pipeline import normalize as step

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from apogee_cannon import ListStarsOperator, ReportStarsOperator
 
+from apogee_cannon import ListStarsOperator, ReportStarsOperator
 from include.pipeline.identities import InferenceParameters, NormalizationParameters
 from include.pipeline.infer import infer_labels
 from include.pipeline.normalize import normalize_file

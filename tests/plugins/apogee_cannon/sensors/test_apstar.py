@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+
 from apogee_cannon import ApStarSensor
 from apogee_cannon.triggers.files import FilesSettledTrigger
-
 from include.apogee.nights import observatory
 from include.settings import Settings
 from include.simulation.survey import SyntheticStar, SyntheticSurvey

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+
 from apogee_cannon import TrainingSetSensor
 from apogee_cannon.triggers.files import signature
-
 from include.catalog.records import VerdictOutcome, VerdictRecord
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.train import training_identity

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.module_loading import import_string
+
 from apogee_cannon.triggers.files import FilesSettledTrigger, signature
 
 POLL = 0.02
