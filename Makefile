@@ -2,7 +2,7 @@
 # Paths stay relative or quoted, so that a checkout in a folder with spaces works.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock clean
+.PHONY: help run serve test lint lock clean
 SHELL := /bin/sh
 
 # A user's own packages would shadow the locked ones.
@@ -27,7 +27,11 @@ help: ## list the targets
 
 run: ## make a synthetic observatory, process its nights in a local Airflow, print the labels, serve until Ctrl-C
 	$(ENVIRONMENT) requirements.txt
-	@exec .venv/bin/python -m apogee_cannon.local
+	@exec .venv/bin/python -m apogee_cannon.local $(RUN_ARGS)
+
+serve: ## serve Airflow on your own data: SAS_BASE_DIR=... APOGEE_CANNON_DATA_DIR=... make serve
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m apogee_cannon.local --serve
 
 test: ## run the tests (PYTEST_ARGS="-k name" chooses)
 	$(ENVIRONMENT) requirements.txt requirements-dev.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, task_group
 
 from apogee_cannon import (
@@ -127,6 +128,8 @@ def nightly(telescope: str) -> DAG:
             max_rejected_share="{{ params.max_rejected_share }}",
             trigger_rule=TriggerRule.ALL_DONE,
         )
+        # A leaf of its own: when a run that was cleared cannot list its files, publishing the old listing must not be green.
+        listing >> EmptyOperator(task_id="listed")
         wait >> pin
         analyse.partial(model_id=pin.output).expand(apstar_paths=listing.output) >> publish
     return dag

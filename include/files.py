@@ -1,4 +1,4 @@
-"""Writing so that nobody ever sees half a file, and paths that cannot leave their root."""
+"""Writing so that nobody ever sees half a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def atomic_write(path: str | Path, *, mode: int | None = None) -> Iterator[Path]
     """A temporary path beside `path` that takes its name when the block ends well, and is removed when it does not.
 
     The content is on disk before the name is (``fsync``), so that a power cut leaves the old file or the new one.  Folders
-    are made as needed.  Temporary names start with a dot and end in ``.part``: no scan takes them for a product.
+    are made as needed.  The file gets `mode`, by default what the umask leaves of 0o666.  Temporary names start with a dot
+    and end in ``.part``: no scan takes them for a product.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,21 +30,6 @@ def atomic_write(path: str | Path, *, mode: int | None = None) -> Iterator[Path]
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def inside(root: str | Path, path: str | Path) -> Path:
-    """`path` (relative ones are taken from `root`), resolved, when it lies below `root`.
-
-    Raises
-    ------
-    ValueError
-        It lies elsewhere once ``..`` and links are resolved.
-    """
-    root = Path(root).resolve()
-    resolved = (root / path).resolve()
-    if not resolved.is_relative_to(root):
-        raise ValueError(f"{path} leads outside {root}: expected a path below that folder.")
-    return resolved
 
 
 def _sync(path: Path) -> None:

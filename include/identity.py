@@ -6,8 +6,11 @@ of the method (ARCHITECTURE.md, "Identity").
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import stat
 from pathlib import Path
 
 SHORT = 12
@@ -20,14 +23,17 @@ def digest_bytes(content: bytes | memoryview) -> str:
 
 
 def digest_file(path: str | Path) -> str:
-    """SHA-256 of a file's content, read in blocks.
+    """SHA-256 of a regular file's content, read in blocks.
 
     Raises
     ------
     OSError
-        The file is not there or cannot be read.
+        The file is not there, cannot be read, or is a directory, a pipe or a device.
     """
-    with Path(path).open("rb") as stream:
+    # Without O_NONBLOCK, opening a named pipe waits for its other end for ever.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "expected a regular file, got a pipe or a device", str(path))
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 
 from include.catalog.schema import archive_file, label, normalization, result, result_row, spectrum, visit
+
+NEWEST_FIRST = (result.c.created.desc(), result.c.id.desc())
 
 
 def current_results(model_ids: Sequence[str], contents: Select[Any], *, visits: bool) -> Select[Any]:
@@ -22,20 +24,23 @@ def current_results(model_ids: Sequence[str], contents: Select[Any], *, visits: 
     visits
         Results with rows of single visits, instead of a stack of them.
     """
-    newest_first = (result.c.created.desc(), result.c.id.desc())
     rank = (
         func.row_number()
-        .over(partition_by=(result.c.model_id, normalization.c.digest), order_by=newest_first)
+        .over(partition_by=(result.c.model_id, normalization.c.digest), order_by=NEWEST_FIRST)
         .label("rank")
     )
-    ranked = (
-        select(result.c.id, rank)
-        .join(normalization, normalization.c.id == result.c.normalization_id)
-        .where(result.c.model_id.in_(model_ids), normalization.c.digest.in_(contents))
-        .where(select(result_row.c.row).where(result_row.c.result_id == result.c.id, _is_wanted(visits)).exists())
-        .subquery("ranked")
-    )
+    ranked = _results_of(model_ids, contents, visits=visits).add_columns(rank).subquery("ranked")
     return select(ranked.c.id).where(ranked.c.rank == 1)
+
+
+def results_newest_first(model_id: str, contents: Select[Any], *, visits: bool) -> Select[Any]:
+    """Return the ``id`` and the content's ``digest`` of all results by a model, for a choice that SQL cannot make."""
+    return _results_of([model_id], contents, visits=visits).order_by(*NEWEST_FIRST)
+
+
+def these_results(identities: Sequence[str]) -> Select[Any]:
+    """Return the results with those identities; a database takes some thousands of them in one query."""
+    return select(result.c.id).where(result.c.id.in_(identities))
 
 
 def rows_of(results: Select[Any], names: Sequence[str], *, visits: bool | None) -> Select[Any]:
@@ -74,6 +79,15 @@ def current_contents(*, night: int | None = None, telescope: str | None = None, 
     return query
 
 
+def _results_of(model_ids: Sequence[str], contents: Select[Any], *, visits: bool) -> Select[Any]:
+    return (
+        select(result.c.id, normalization.c.digest)
+        .join(normalization, normalization.c.id == result.c.normalization_id)
+        .where(result.c.model_id.in_(model_ids), normalization.c.digest.in_(contents))
+        .where(select(result_row.c.row).where(result_row.c.result_id == result.c.id, _is_wanted(visits)).exists())
+    )
+
+
 def _is_wanted(visits: bool) -> ColumnElement[bool]:
     """Return a row of a visit carries its MJD, a stack has none."""
     return result_row.c.mjd.is_not(None) if visits else result_row.c.mjd.is_(None)
@@ -106,6 +120,8 @@ def _identity() -> list[ColumnElement[Any]]:
         func.coalesce(result_row.c.mjd, newest).label("mjd"),
         result_row.c.snr,
         spectrum.c.n_visits,
+        spectrum.c.starflag,
+        spectrum.c.path,
     ]
 
 
@@ -116,9 +132,12 @@ def _fit() -> list[ColumnElement[Any]]:
         result_row.c.reduced_chi_sq.label("rchi2"),
         result_row.c.flags.label("result_flags"),
         result_row.c.converged,
+        case((result_row.c.converged, 0), else_=1).label("ier"),
+        result_row.c.n_iterations.label("nfev"),
         spectrum.c.digest.label("spectrum"),
         normalization.c.id.label("normalization"),
         result.c.model_id.label("model"),
         result.c.id.label("result"),
+        (normalization.c.method_version + "." + result.c.method_version).label("v_apogee_cannon"),
         result.c.created,
     ]

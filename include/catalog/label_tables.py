@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, Select, func, select
 
 from include.catalog import schema
-from include.catalog.current import current_contents, current_results, rows_of
+from include.catalog.current import current_contents, current_results, results_newest_first, rows_of, these_results
 from include.catalog.database import CatalogError
 from include.catalog.models import Models
+from include.catalog.part import chunks
 from include.catalog.records import ModelRecord, utc_now
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 DEFAULT_LABELS = ("TEFF", "LOGG", "FE_H")
 """The label columns of a table when there is no model to say which."""
+SDSS4_NAMES = ("2M", "AP")
+"""How the names of stars begin in DR17: of 2MASS, and made for stars without a 2MASS source."""
+PREFIXES = ("ap", "as")
+"""How the names of apStar files begin: Apache Point and, up to DR17, Las Campanas."""
 
 
 class LabelTables(Models):
@@ -30,6 +36,7 @@ class LabelTables(Models):
         telescope: str | None = None,
         *,
         visits: bool = False,
+        results: Collection[str] | None = None,
     ) -> Table:
         """Return the current labels of each star: one row a spectrum, by star and night.
 
@@ -47,6 +54,8 @@ class LabelTables(Models):
             Stars of this telescope; default: of all.
         visits
             The rows of single visits in the place of the stacks.
+        results
+            Identities: only these results count, so that the newest is the newest of them; default: all count.
 
         Returns
         -------
@@ -64,8 +73,12 @@ class LabelTables(Models):
         rows: Sequence[Row[Any]] = ()
         if chosen:
             contents = current_contents(night=night, telescope=telescope)
-            results = current_results([chosen.id], contents, visits=visits)
-            rows = self._rows(rows_of(results, names, visits=visits))
+            if results is None:
+                queries = [current_results([chosen.id], contents, visits=visits)]
+            else:
+                every = results_newest_first(chosen.id, contents, visits=visits)
+                queries = [these_results(chunk) for chunk in chunks(self._newest(every, frozenset(results)))]
+            rows = self._rows(rows_of(query, names, visits=visits) for query in queries)
         about = {"MODEL": chosen.id if chosen else "", "MODNAME": chosen.name if chosen else ""}
         return _table(rows, names, about | self._made() | _filters(night, telescope))
 
@@ -82,7 +95,7 @@ class LabelTables(Models):
             .where(schema.spectrum.c.obj == obj)
         )
         names = self._names_of(of_star) or DEFAULT_LABELS
-        rows = self._rows(rows_of(of_star, names, visits=None))
+        rows = self._rows([rows_of(of_star, names, visits=None)])
         rows.sort(key=lambda row: (row.created, row.result, row.row))
         table = _table(rows, names, {"OBJ": obj} | self._made())
         current = self._current(obj)
@@ -97,11 +110,19 @@ class LabelTables(Models):
             raise CatalogError(f"expected the identity of a model or a name that has one in force, got {model!r}.")
         return chosen
 
-    def _rows(self, query: Select[Any]) -> list[Row[Any]]:
+    def _rows(self, queries: Iterable[Select[Any]]) -> list[Row[Any]]:
         with self._database.read() as connection:
-            return sorted(
-                connection.execute(query), key=lambda row: (row.obj, row.telescope or "", row.mjd or 0, row.row)
-            )
+            rows = [row for query in queries for row in connection.execute(query)]
+        return sorted(rows, key=lambda row: (row.obj, row.telescope or "", row.mjd or 0, row.row))
+
+    def _newest(self, newest_first: Select[Any], among: Set[str]) -> list[str]:
+        """Return each content's newest result that is `among` some; here, as no database takes so many in a query."""
+        newest: dict[str, str] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(newest_first):
+                if row.id in among:
+                    newest.setdefault(row.digest, row.id)
+        return list(newest.values())
 
     def _current(self, obj: str) -> set[str]:
         """Return the current results of a star by the models in force, stacks and visits."""
@@ -130,10 +151,25 @@ def _filters(night: int | None, telescope: str | None) -> dict[str, str | int]:
     return {key: value for key, value in wanted.items() if value is not None}
 
 
+def _sdss4_apogee_id(row: Row[Any]) -> str:
+    return row.obj if row.obj.startswith(SDSS4_NAMES) else ""
+
+
+def _prefix(row: Row[Any]) -> str:
+    begin = PurePosixPath(row.path).name[:2]
+    return begin if begin in PREFIXES else ""
+
+
+DERIVED: Mapping[str, Callable[[Row[Any]], str]] = {"sdss4_apogee_id": _sdss4_apogee_id, "prefix": _prefix}
+"""Columns that follow from others of a row."""
+
+
 def _table(rows: Sequence[Row[Any]], names: Sequence[str], meta: dict[str, Any]) -> Table:
     from include.catalog.tables import FIT, STAR, build_table, iso_utc, label_columns
 
     def values(name: str) -> list[Any]:
+        if name in DERIVED:
+            return [DERIVED[name](row) for row in rows]
         place = rows[0]._fields.index(name) if rows else 0
         return [row[place] for row in rows]
 

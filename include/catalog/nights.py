@@ -120,12 +120,15 @@ class Nights(ArchiveIndex, Products):
         contents = {file.path: contents_of(file, indexed.get(file.path)) for file in listing.files}
         digests = {digest for found in contents.values() for digest in found}
         products = {digest: expected(digest, listing.model_id) for digest in digests}
+        # A content is rejected as such, or only this normalisation of it, or the path that has none.
+        subjects = digests | {item.normalization_id for item in products.values()}
+        subjects |= {subject_of_path(path) for path in paths}
         return Evidence(
             contents=contents,
             expected=products,
             results=self.results(item.result_id for item in products.values() if item.result_id is not None),
             normalizations=self.normalizations(item.normalization_id for item in products.values()),
-            rejections=self.rejections(digests | {subject_of_path(path) for path in paths}, reader_version),
+            rejections=self.rejections(subjects, reader_version),
         )
 
 

@@ -184,7 +184,7 @@ class ResultRow:
     """The labels of one normalised row.
 
     ``mjd`` is that of the row's visit, ``None`` for a stack of visits.  ``labels`` and ``covariance`` (L, L) are in
-    the order of the model's labels.
+    the order of the model's labels.  ``n_iterations`` counts the steps of the fit; -1: not known.
     """
 
     row: int
@@ -197,6 +197,7 @@ class ResultRow:
     n_pixels: int
     converged: bool
     flags: int
+    n_iterations: int = -1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -177,6 +177,7 @@ result_row = Table(
     Column("snr", Real, comment="S/N of the row"),
     Column("n_pixels", Whole, nullable=False, comment="pixels that took part"),
     Column("converged", Boolean, nullable=False, comment="whether the fit converged"),
+    Column("n_iterations", Whole, nullable=False, comment="steps of the fit; -1: not known"),
     Column("flags", Whole, nullable=False, comment="bits of ResultFlag"),
     Column("covariance", Matrix, nullable=False, comment="(L, L), in the order of the model's labels"),
     comment="One normalised row of a result",

@@ -54,14 +54,17 @@ class ColumnSpec:
 
 STAR = (
     ColumnSpec("obj", "U19", "name of the star"),
+    ColumnSpec("sdss4_apogee_id", "U19", "name of the star as in DR17; empty: it has none"),
     ColumnSpec("telescope", "U6", "telescope"),
     ColumnSpec("release", "U5", "SDSS release of the archive"),
     ColumnSpec("apred", "U5", "version of the reduction"),
     ColumnSpec("field", "U16", "field, up to DR17"),
     ColumnSpec("healpix", "i8", "HEALPix number, SDSS-V; -1: none"),
+    ColumnSpec("prefix", "U2", "ap or as, as the apStar file's name begins"),
     ColumnSpec("mjd", "i4", "SDSS MJD of the visit, or of the newest one in a stack; -1: not known"),
     ColumnSpec("snr", "f8", "S/N of the spectrum whose labels these are"),
     ColumnSpec("n_visits", "i4", "number of visits"),
+    ColumnSpec("starflag", "i8", "bits of APOGEE_STARFLAG, OR of the visits"),
 )
 FIT = (
     ColumnSpec("row", "i4", "row in the normalised spectrum's file"),
@@ -69,27 +72,50 @@ FIT = (
     ColumnSpec("rchi2", "f8", "chi-square a degree of freedom"),
     ColumnSpec("result_flags", "i8", "bits of ResultFlag"),
     ColumnSpec("converged", "?", "whether the fit converged"),
+    ColumnSpec("ier", "i4", "0: the fit converged, 1: it did not"),
+    ColumnSpec("nfev", "i4", "number of steps of the fit; -1: not known"),
     ColumnSpec("spectrum", f"U{DIGEST_WIDTH}", "SHA-256 of the apStar file's content"),
     ColumnSpec("normalization", f"U{DIGEST_WIDTH}", "identity of the normalisation"),
     ColumnSpec("model", f"U{DIGEST_WIDTH}", "identity of the model"),
     ColumnSpec("result", f"U{DIGEST_WIDTH}", "identity of the result"),
+    ColumnSpec("v_apogee_cannon", "U3", "versions of the methods: normalisation.inference"),
     ColumnSpec("created", "U20", "when the result was made, UTC"),
 )
+
+VELOCITY = u.km / u.s
+LABEL_UNITS: Mapping[str, u.UnitBase] = {
+    "TEFF": u.K,
+    "T_EFF": u.K,
+    "VSINI": VELOCITY,
+    "VMICRO": VELOCITY,
+    "VMACRO": VELOCITY,
+    "VROT": VELOCITY,
+}
+"""Units of the labels that have one, by their names in upper case."""
+ABUNDANCE_ENDINGS = ("_H", "_FE", "_M")
+"""How the names of abundances end, in upper case: logarithmic, so in dex."""
 
 CURRENT = ColumnSpec("current", "?", "whether this is the star's current result")
 
 
 def label_columns(name: str) -> tuple[ColumnSpec, ColumnSpec, ColumnSpec]:
-    """Return the columns of a label: value, error and formal error, in kelvin for a temperature, else in dex."""
+    """Return the columns of a label: value, error and formal error; a label that is not known here has no unit."""
     column = name.lower()
-    is_temperature = column.startswith("teff")
-    unit = u.K if is_temperature else u.dimensionless_unscaled
-    suffix = "" if is_temperature else " (dex of cm s-2)" if column == "logg" else " (dex)"
+    unit, suffix = _unit_and_suffix(name.upper())
     return (
         ColumnSpec(column, "f8", f"{name}{suffix}", unit),
         ColumnSpec(f"e_{column}", "f8", f"error of {name}{suffix}; now the formal one", unit),
         ColumnSpec(f"raw_e_{column}", "f8", f"formal error of {name}{suffix}", unit),
     )
+
+
+def _unit_and_suffix(label: str) -> tuple[u.UnitBase | None, str]:
+    """Return the unit of a label, by its name in upper case, and what its description says of dex."""
+    if label == "LOGG":
+        return u.dimensionless_unscaled, " (dex of cm s-2)"
+    if label.endswith(ABUNDANCE_ENDINGS):
+        return u.dimensionless_unscaled, " (dex)"
+    return LABEL_UNITS.get(label), ""
 
 
 def iso_utc(moment: datetime) -> str:

@@ -38,8 +38,9 @@ def archive_and_keys(workspace: Workspace, star: Mapping[str, Any]) -> tuple[Arc
         raise BadInputError(
             Reason.MISSING, f"unknown key(s) {', '.join(sorted(unknown))}: known are {', '.join(KEYS)}."
         )
-    archive = workspace.archive(given.pop("release", None), given.pop("apred", None))
+    given = {key: value if key == "healpix" else str(value) for key, value in given.items()}
     try:
+        archive = workspace.archive(given.pop("release", None), given.pop("apred", None))
         keys = ApStarKeys(release=archive.release, apred=archive.apred, **given)
     except (TypeError, ValueError) as fault:
         raise BadInputError(Reason.MISSING, f"these keys name no apStar file: {fault}") from fault

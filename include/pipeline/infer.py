@@ -76,7 +76,7 @@ def _infer(
 
     model = read_model(workspace, model_id)
     records = workspace.catalog.normalizations(due)
-    spectra = [_spectrum(records.get(item), item) for item in due]
+    spectra = [_spectrum(workspace, records.get(item), item) for item in due]
     started = time.perf_counter()
     inference = model.infer(
         np.concatenate([spectrum.flux for spectrum in spectra]),
@@ -110,17 +110,17 @@ def read_model(workspace: Workspace, model_id: str) -> CannonModel:
         raise BadInputError(
             Reason.BAD_MODEL, f"no model {short(model_id)} in the catalogue: train one with the DAG cannon_training."
         )
-    return CannonModel.read(record.path)
+    return CannonModel.read(workspace.model_path(model_id))  # not record.path: the data folder may have moved
 
 
-def _spectrum(record: NormalizationRecord | None, identity: str) -> NormalizedSpectrum:
+def _spectrum(workspace: Workspace, record: NormalizationRecord | None, identity: str) -> NormalizedSpectrum:
     from include.cannon.normalized import read_normalized
 
     if record is None:
         raise BadInputError(
             Reason.MISSING, f"no normalisation {short(identity)} in the catalogue: run the file's normalize task first."
         )
-    return read_normalized(record.path)
+    return read_normalized(workspace.normalized_path(identity))
 
 
 def _rows(inference: Inference, mjds: Sequence[int | None], first: int) -> tuple[ResultRow, ...]:
@@ -135,6 +135,7 @@ def _rows(inference: Inference, mjds: Sequence[int | None], first: int) -> tuple
             n_pixels=int(inference.n_pixels[index]),
             converged=bool(inference.converged[index]),
             flags=int(inference.flags[index]),
+            n_iterations=int(inference.n_iterations[index]),
             covariance=tuple(tuple(float(value) for value in line) for line in inference.covariance[index]),
             labels=tuple(
                 LabelValue(

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.apogee.apstar import READER_VERSION, read_apstar
-from include.catalog.records import NormalizationRecord, RejectionRecord, Stage
-from include.errors import BadInputError
-from include.identity import digest_file, short
+from include.apogee.apstar import READER_VERSION, parse_apstar
+from include.apogee.content import read_content
+from include.catalog.records import NormalizationRecord, RejectionRecord, Stage, subject_of_path
+from include.errors import BadInputError, Reason
+from include.identity import digest_bytes, digest_file, short
 from include.pipeline.identities import NormalizationParameters, normalization_id
-from include.pipeline.scan import register_file, register_unreadable
+from include.pipeline.scan import look_at, register_file, register_unreadable
 
 if TYPE_CHECKING:
     from include.apogee.apstar import ApStar
@@ -109,12 +110,19 @@ def _make(
 
 def _read(workspace: Workspace, path: str | Path) -> ApStar:
     """Read the file and put its content on record, or its rejection."""
+    subject = subject_of_path(str(path))
     try:
-        star = read_apstar(path)
+        glance = look_at(path)  # before the content: what is written meanwhile must look changed to the next scan
+        content = read_content(path)
+        subject = digest_bytes(content)
+        star = parse_apstar(content, path=path)
     except BadInputError as fault:
-        _reject(workspace, register_unreadable(workspace, path), Stage.READ, path, fault)
+        if fault.reason is Reason.EMPTY:
+            subject = digest_bytes(b"")
+        _reject(workspace, subject, Stage.READ, path, fault)
+        register_unreadable(workspace, path, subject)
         raise
-    register_file(workspace, path, star)
+    register_file(workspace, path, star, glance)
     return star
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,18 +118,38 @@ def publish_night(workspace: Workspace, night: NightKey, identities: ResultIdent
     outcome = workspace.catalog.night_outcome(
         night.telescope, night.mjd, night.run_id, expected=identities, reader_version=READER_VERSION
     )
-    table, n_stars = write_night_table(workspace, night.telescope, night.mjd, outcome.model_id)
+    table, n_stars = write_night_table(workspace, night.telescope, night.mjd, outcome.model_id, identities)
+    for mjd in _other_nights(workspace, night, outcome):
+        write_night_table(workspace, night.telescope, mjd, outcome.model_id, identities)
     summary = NightSummary(outcome, site.local_date(night.mjd), site.timezone, table, n_stars)
     workspace.catalog.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
     return summary
 
 
-def write_night_table(workspace: Workspace, telescope: str, mjd: int, model_id: str | None) -> tuple[Path, int]:
-    """Write the current results of a night's stars; returns the path and the number of rows."""
+def _other_nights(workspace: Workspace, night: NightKey, outcome: NightOutcome) -> list[int]:
+    """Nights whose tables are there and list a star that this run analysed: it came late, or was seen again."""
+    done = {file.digest for file in outcome.having(FileOutcome.DONE) if file.digest}
+    mjds = {visit.mjd for spectrum in workspace.catalog.spectra(done).values() for visit in spectrum.visits}
+    return sorted(mjd for mjd in mjds - {night.mjd} if workspace.night_path(night.telescope, mjd).exists())
+
+
+def write_night_table(
+    workspace: Workspace, telescope: str, mjd: int, model_id: str | None, identities: ResultIdentities
+) -> tuple[Path, int]:
+    """Write the current results of a night's stars; returns the path and the number of rows.
+
+    Only results with the night's own parameters count: what a notebook tried with others is in the catalogue as well.
+    """
     from include.catalog.tables import write_table
 
     path = workspace.night_path(telescope, mjd)
-    table = workspace.catalog.labels(night=mjd, telescope=telescope, model=model_id)
-    changed = write_table(table, path, header={"TELESCOP": telescope, "MJD": mjd, "MODEL": model_id or ""})
+    labels = partial(workspace.catalog.labels, night=mjd, telescope=telescope, model=model_id)
+    # Without a model the table is empty, as the summary says: one that came since is the next run's.
+    contents = {str(content) for content in labels()["spectrum"]} if model_id else set()
+    wanted = {identities(content, model_id).result_id or "" for content in contents}
+    table = labels(results=wanted)
+    if model_id is None:
+        table.meta |= {"MODEL": "", "MODNAME": ""}
+    changed = write_table(table, path, header={"TELESCOP": telescope, "MJD": mjd})
     log.info("%s %s: %d row(s)", path, "written" if changed else "is unchanged", len(table))
     return path, len(table)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from include.apogee.apstar import READER_VERSION, read_header
-from include.catalog.records import ArchiveFile, FileState, SpectrumRecord, VisitRecord, subject_of_path
+from include.catalog.records import ArchiveFile, FileState, SpectrumRecord, VisitRecord
 from include.errors import BadInputError
 from include.identity import digest_file
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
+UNKNOWN = "unknown"
+"""Telescope of a file that neither its path nor its header tells."""
+FLUSH_EVERY = 500
+"""New files after which a scan writes its index."""
 REPORT_EVERY = 10.0
 """Seconds between two lines of progress."""
 
@@ -58,47 +62,44 @@ def scan_archive(workspace: Workspace, telescope: str) -> Scan:
     return result
 
 
-def register_file(workspace: Workspace, path: str | Path, star: ApStar) -> None:
-    """Put one file that was read in full on record, as a scan would."""
-    stat = Path(path).stat()
-    workspace.catalog.record_spectrum(_spectrum_record(star, str(path), star.digest, workspace))
-    workspace.catalog.index_files(
-        [
-            ArchiveFile(
-                path=str(path),
-                telescope=star.telescope or _place(workspace, path).telescope,
-                obj=star.obj,
-                size=stat.st_size,
-                mtime_ns=stat.st_mtime_ns,
-                digest=star.digest,
-            )
-        ]
-    )
+class Glance(NamedTuple):
+    """Size in bytes and time stamp in nanoseconds of a file, as they were before its content was read."""
+
+    size: int
+    mtime_ns: int
 
 
-def register_unreadable(workspace: Workspace, path: str | Path) -> str:
-    """Index a file that cannot be read, and return what its rejection is about: its content, or the path without one."""
+def look_at(path: str | Path) -> Glance:
+    """Take a file's size and time stamp; zeros where there is none."""
     try:
-        stat, content = Path(path).stat(), digest_file(path)
+        stat = Path(path).stat()
     except FileNotFoundError:
+        return Glance(0, 0)
+    return Glance(stat.st_size, stat.st_mtime_ns)
+
+
+def register_file(workspace: Workspace, path: str | Path, star: ApStar, glance: Glance) -> None:
+    """Put one file that was read in full on record, as a scan would."""
+    place = _place(workspace, path)
+    workspace.catalog.record_spectrum(_spectrum_record(star, str(path), star.digest, workspace))
+    telescope = place.telescope or star.telescope or UNKNOWN
+    workspace.catalog.index_files([_entry(path, telescope, star.obj, glance, star.digest)])
+
+
+def register_unreadable(workspace: Workspace, path: str | Path, content: str) -> None:
+    """Index a path whose content (its digest) cannot be read as a spectrum; one that is gone is known as gone."""
+    glance = look_at(path)
+    if not Path(path).exists():
         workspace.catalog.mark_gone([str(path)])
-        return subject_of_path(str(path))
-    except OSError:
-        return subject_of_path(str(path))
-    keys = _place(workspace, path)
-    workspace.catalog.index_files(
-        [
-            ArchiveFile(
-                path=str(path),
-                telescope=keys.telescope,
-                obj=keys.obj,
-                size=stat.st_size,
-                mtime_ns=stat.st_mtime_ns,
-                digest=content,
-            )
-        ]
+    elif Path(path).is_file():
+        place = _place(workspace, path)
+        workspace.catalog.index_files([_entry(path, place.telescope or UNKNOWN, place.obj, glance, content)])
+
+
+def _entry(path: str | Path, telescope: str, obj: str, glance: Glance, content: str | None) -> ArchiveFile:
+    return ArchiveFile(
+        path=str(path), telescope=telescope, obj=obj, size=glance.size, mtime_ns=glance.mtime_ns, digest=content
     )
-    return content
 
 
 def _scan(workspace: Workspace, archive: Archive, telescope: str) -> Scan:
@@ -110,6 +111,7 @@ def _scan(workspace: Workspace, archive: Archive, telescope: str) -> Scan:
     known = {path: entry for path, entry in workspace.catalog.indexed().items() if entry.telescope == telescope}
     seen: set[str] = set()
     changed: list[ArchiveFile] = []
+    n_changed = 0
     progress = _progress(telescope)
     for found in archive.walk(telescope):
         seen.add(found.path)
@@ -117,13 +119,17 @@ def _scan(workspace: Workspace, archive: Archive, telescope: str) -> Scan:
             continue
         if entry := _open(workspace, archive, found):
             changed.append(entry)
-        progress(len(seen), len(changed))
+            n_changed += 1
+        if len(changed) >= FLUSH_EVERY:  # a scan that is broken off has not read in vain
+            workspace.catalog.index_files(changed)
+            changed.clear()
+        progress(len(seen), n_changed)
     unseen = (path for path, entry in known.items() if path not in seen and entry.state is FileState.PRESENT)
     # Files of other releases are not walked, but they are there.
     gone = [path for path in unseen if not Path(path).exists()]
     workspace.catalog.index_files(changed)
     workspace.catalog.mark_gone(gone)
-    return Scan(len(seen), len(changed), len(gone), time.perf_counter() - started)
+    return Scan(len(seen), n_changed, len(gone), time.perf_counter() - started)
 
 
 def _is_unchanged(found: FoundFile, known: ArchiveFile | None) -> bool:
@@ -149,16 +155,10 @@ def _open(workspace: Workspace, archive: Archive, found: FoundFile) -> ArchiveFi
     except BadInputError as fault:
         log.warning("%s: its night cannot be read from its header: %s", found.path, fault.message)
     except PermissionError as fault:
-        # One file's permissions must not end every night's scan: it is listed, and its own task fails for a person.
+        # Its night is not known and no run could reject it: it is left for the scan after its permissions were mended.
         log.warning("%s: %s; let the worker's user read it", found.path, fault.strerror)
-    return ArchiveFile(
-        path=found.path,
-        telescope=keys.telescope,
-        obj=obj,
-        size=found.size,
-        mtime_ns=found.mtime_ns,
-        digest=content,
-    )
+        return None
+    return _entry(found.path, keys.telescope, obj, Glance(found.size, found.mtime_ns), content)
 
 
 def _spectrum_record(star: ApStar | ApStarHeader, path: str, content: str, workspace: Workspace) -> SpectrumRecord:
@@ -167,8 +167,8 @@ def _spectrum_record(star: ApStar | ApStarHeader, path: str, content: str, works
         digest=content,
         path=path,
         obj=star.obj,
-        telescope=star.telescope or place.telescope,
-        field=star.field or place.field,
+        telescope=place.telescope or star.telescope,
+        field=place.field or star.field,
         healpix=star.healpix or place.healpix,
         release=place.release,
         apred=star.apred or place.apred,
@@ -191,11 +191,11 @@ def _spectrum_record(star: ApStar | ApStarHeader, path: str, content: str, works
 
 
 class _Place(NamedTuple):
-    """What a path tells of a file, for what its header does not: DR17 and later do not name the telescope there."""
+    """What a path tells of a file.  It comes before the header, which names the telescope in other words or not at all."""
 
     release: str
     apred: str
-    telescope: str
+    telescope: str | None
     obj: str
     field: str | None = None
     healpix: int | None = None
@@ -207,7 +207,7 @@ def _place(workspace: Workspace, path: str | Path) -> _Place:
     try:
         keys = workspace.archive().keys(path)
     except ValueError:
-        return _Place(settings.release, settings.apred, "unknown", Path(path).stem)
+        return _Place(settings.release, settings.apred, None, Path(path).stem)
     return _Place(keys.release, keys.apred, keys.telescope, keys.obj, keys.field, keys.healpix)
 
 

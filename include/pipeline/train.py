@@ -57,17 +57,30 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
         try:
             _train(workspace, Path(path), parameters, identity)
         except BadInputError as fault:
+            _check_unchanged(path, parameters, identity)
             log.error("training set %s: %s", path, fault.message)
             _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
             raise
         return identity
 
 
+def training_due(workspace: Workspace, identity: str) -> tuple[bool, str]:
+    """Return whether a training is due, and why (not): it has no verdict, or was accepted and nothing is in force."""
+    verdict = workspace.catalog.verdict(identity)
+    if verdict is None:
+        return True, "no verdict yet"
+    name = workspace.settings.model_name
+    if verdict.outcome is VerdictOutcome.ACCEPTED and workspace.catalog.model_in_force(name) is None:
+        return True, f"accepted, and no model is in force as {name}"
+    return False, f"the verdict is {verdict.outcome}"
+
+
 def accept_model(workspace: Workspace, identity: str, decided_by: str) -> bool:
     """Record the verdict and put the model in force under the installation's model name; False when it already was."""
     name = workspace.settings.model_name
-    _decide(workspace, identity, VerdictOutcome.ACCEPTED, "trained", identity, decided_by)
+    # In force first: a verdict without it would keep the sensor quiet for good.
     changed = workspace.catalog.put_in_force(name, identity, decided_by)
+    _decide(workspace, identity, VerdictOutcome.ACCEPTED, "trained", identity, decided_by)
     log.info("model %s %s in force as %s", short(identity), "is now" if changed else "was already", name)
     return changed
 
@@ -82,6 +95,12 @@ def _identity(path: str | Path, parameters: TrainingParameters) -> str:
         ) from fault
 
 
+def _check_unchanged(path: str | Path, parameters: TrainingParameters, identity: str) -> None:
+    """Raise an error that may pass when the file is no longer what the identity was made from."""
+    if training_identity(path, parameters) != identity:
+        raise OSError(f"{path} was rewritten while it was read: it is tried again")
+
+
 def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, identity: str) -> None:
     from include.cannon.model import CannonModel
     from include.cannon.training import METHOD_VERSION
@@ -89,13 +108,21 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
 
     started = time.perf_counter()
     training_set: TrainingSet = TrainingSet.read(path)
-    model = CannonModel.train(
-        training_set,
-        label_names=parameters.label_names,
-        order=parameters.order,
-        regularization=parameters.regularization,
-        progress=_Progress(),
-    )
+    if model_id(training_set.digest, parameters.as_json()) != identity:
+        raise OSError(f"{path} was rewritten while it was read: it is tried again")
+    try:
+        model = CannonModel.train(
+            training_set,
+            label_names=parameters.label_names,
+            order=parameters.order,
+            regularization=parameters.regularization,
+            progress=_Progress(),
+        )
+    except (ArithmeticError, ValueError) as fault:  # LinAlgError is a ValueError
+        if isinstance(fault, BadInputError):
+            raise
+        # What fails once on this content and these parameters fails always: without a verdict it would be tried for ever.
+        raise BadInputError(Reason.BAD_TRAINING_SET, f"training on {path} failed: {fault}") from fault
     seconds = time.perf_counter() - started
     product = workspace.model_path(identity)
     model.with_metadata(identity=identity, name=workspace.settings.model_name).write(product)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.catalog import Catalog
-from include.identity import SHORT
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Workspace:
 
     def model_path(self, model_id: str) -> Path:
         """Where a model is kept."""
-        return self.settings.data_dir / "models" / f"{self.settings.model_name}-{model_id[:SHORT]}.fits"
+        return self.settings.data_dir / "models" / f"{model_id}.fits"
 
     def night_path(self, telescope: str, mjd: int) -> Path:
         """Where the table of a night is kept."""

@@ -6,6 +6,7 @@ is raised is trouble that may pass, and is retried.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from apogee_cannon.retries import NOT_RETRIED
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -54,18 +58,29 @@ def each_file(paths: Sequence[str], step: Callable[[str], T]) -> Batch[T]:
 
 
 def finish(batch: Batch[T], context: Context, subject: str) -> list[T]:
-    """Label the task instance, and end it: what is done, or a skip when all was rejected, or the first error."""
+    """Label the task instance, and end it: what is done, or a skip when all was rejected, or the first error.
+
+    An error is raised while trying again may help, or where nothing is done.  After that the files that are done go on
+    without the one that failed: the night's last task finds it in the catalogue as unfinished, and is red.
+    """
     n_files = len(batch.done) + len(batch.rejected) + len(batch.errors)
     if batch.rejected:
         reason = batch.rejected[0].partition(": ")[2] if n_files == 1 else f"{len(batch.rejected)} rejected"
         subject = f"{subject}: {reason}"
     set_label(context, subject)
-    if batch.errors:
+    if batch.errors and (not batch.done or _is_tried_again(batch.errors[0], context)):
         raise batch.errors[0]
+    for error in batch.errors:
+        log.error("given up: %s: %s %s", type(error).__name__, error, "; ".join(error.__notes__))
     if not batch.done and batch.rejected:
         # Which and why is in the log already, a line a file, from the step that rejected it.
         raise AirflowSkipException(f"all of {n_files} file(s) rejected: nothing is left to hand on")
     return batch.done
+
+
+def _is_tried_again(error: Exception, context: Context) -> bool:
+    instance = context["ti"]
+    return instance.try_number <= instance.max_tries and not isinstance(error, NOT_RETRIED)
 
 
 @contextmanager

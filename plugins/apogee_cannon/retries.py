@@ -7,6 +7,18 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
+NOT_RETRIED: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    PermissionError,
+    TypeError,
+    ValueError,
+)
+"""A fault of the code, the configuration or somebody's permissions: the same tomorrow."""
+
 RETRIES: dict[str, Any] = {
     "retries": 3,
     "retry_delay": timedelta(seconds=30),
@@ -14,16 +26,7 @@ RETRIES: dict[str, Any] = {
     "retry_policy": ExceptionRetryPolicy(
         rules=[
             RetryRule(
-                exception=[
-                    ArithmeticError,
-                    AssertionError,
-                    AttributeError,
-                    ImportError,
-                    LookupError,
-                    PermissionError,
-                    TypeError,
-                    ValueError,
-                ],
+                exception=[*NOT_RETRIED, "include.catalog.CatalogError"],
                 action=RetryAction.FAIL,
                 reason="a fault in the code or the configuration: trying again changes nothing",
             )

@@ -50,25 +50,34 @@ def main() -> int:
     signal.signal(signal.SIGHUP, _interrupt)
     options = _parser().parse_args()
     try:
-        if options.airflow:
-            return _run_airflow(options)
-        installation = _installation(options)
-        environment = installation.environment()
-        os.environ.clear()
-        os.environ.update(environment)  # this process reads the catalogue with the settings of Airflow's
-        _make_archive(installation.data_dir)
-        _prepare(installation)
-        with airflow_processes(environment) as processes:
-            _process_nights(installation, processes)
-            _tell(installation)
-            if not options.once:
-                _serve(installation, processes)
+        return _run_airflow(options) if options.airflow else _run(options)
     except KeyboardInterrupt:
         print("\nStopped; no process is left behind.")
+        return 0
     except (AirflowError, httpx.HTTPError, OSError) as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
-    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    installation = _installation(options)
+    environment = installation.environment(own_settings=options.serve)
+    os.environ.clear()
+    os.environ.update(environment)  # this process reads the catalogue with the settings of Airflow's
+    if not options.serve:
+        _make_archive(installation.data_dir)
+    _prepare(installation)
+    with airflow_processes(environment) as processes:
+        _say(3, f"Airflow's four processes (their logs: {processes.logs})")
+        wait_until_healthy(processes, installation.url)
+        all_well = True
+        if not options.serve:
+            all_well = _process_nights(installation, processes)
+            _tell()
+        print(f"\nAirflow's web UI: {installation.url}   user: {USER}   password: {installation.password}", flush=True)
+        if not options.once:
+            _serve(processes)
+    return 0 if all_well else 1
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -80,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", type=Path, default=PROJECT_ROOT / ".airflow", help="AIRFLOW_HOME of this Airflow")
     parser.add_argument("--data", type=Path, default=PROJECT_ROOT / "data", help="archive, products and catalogue")
     parser.add_argument("--once", action="store_true", help="end after the report, instead of serving until Ctrl-C")
+    parser.add_argument("--serve", action="store_true", help="only serve, with the settings of your own environment")
     parser.add_argument("airflow", nargs=argparse.REMAINDER, help="airflow ...: a command for the same installation")
     return parser
 
@@ -112,12 +122,20 @@ def _port() -> int:
 
 
 def _make_archive(data_dir: Path) -> None:
-    """Write the synthetic archive and training set; what is there already stays as it is."""
+    """Write the synthetic archive and training set; a training set that is there stays as it is.
+
+    A data folder that this command did not make may hold somebody's archive: nothing is mixed with it.
+    """
     _say(1, "a synthetic archive: 3 nights, 2 telescopes, one damaged file, and a training set")
+    if data_dir.is_dir() and any(data_dir.iterdir()) and not (data_dir / MARKER).exists():
+        raise AirflowError(
+            f"{data_dir} holds data that make run did not make: use make serve for them, or move them elsewhere."
+        )
     data_dir.mkdir(parents=True, exist_ok=True)
     (data_dir / MARKER).touch()
     command = [sys.executable, "-m", "include.simulation", str(data_dir / "sas"), "--nights", str(len(NIGHTS))]
-    command += ["--training-set", str(data_dir / "training_set.pkl")]
+    if not (training_set := data_dir / "training_set.pkl").exists():
+        command += ["--training-set", str(training_set)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise AirflowError(f"the synthetic archive could not be made (`{' '.join(command[1:])}`).")
@@ -132,10 +150,8 @@ def _prepare(installation: Installation) -> None:
     run_airflow(os.environ, "pools", "import", str(pools))
 
 
-def _process_nights(installation: Installation, processes: AirflowProcesses) -> None:
-    """Let Airflow train the model and then process the nights."""
-    _say(3, f"Airflow's four processes (their logs: {processes.logs})")
-    wait_until_healthy(processes, installation.url)
+def _process_nights(installation: Installation, processes: AirflowProcesses) -> bool:
+    """Let Airflow train the model and then process the nights; whether all nights ended well."""
     with AirflowRest(installation.url, USER, installation.password) as rest:
         _wait_for_dags(rest, processes)
         _say(4, "the model, trained by the DAG cannon_training when it sees the training set")
@@ -144,8 +160,8 @@ def _process_nights(installation: Installation, processes: AirflowProcesses) -> 
         _say(5, "the nights, by a backfill over their dates: a few minutes, or nothing where that was done before")
         for telescope in OBSERVATORIES:
             _backfill(rest, telescope)
-        for telescope in OBSERVATORIES:
-            _follow(rest, processes, telescope)
+        ends = [_follow(rest, processes, telescope) for telescope in OBSERVATORIES]
+    return all(ends)
 
 
 def _wait_for_dags(rest: AirflowRest, processes: AirflowProcesses, timeout: float = 120.0) -> None:
@@ -192,9 +208,9 @@ def _backfill(rest: AirflowRest, telescope: str) -> None:
     rest.unpause(dag_id)
 
 
-def _follow(rest: AirflowRest, processes: AirflowProcesses, telescope: str, timeout: float = 900.0) -> None:
-    """Print each night as it ends; ask again for nights whose runs Airflow took back."""
-    site, told = OBSERVATORIES[telescope], set[int]()
+def _follow(rest: AirflowRest, processes: AirflowProcesses, telescope: str, timeout: float = 900.0) -> bool:
+    """Print each night as it ends; ask again for nights whose runs Airflow took back.  Whether all ended well."""
+    site, told = OBSERVATORIES[telescope], dict[int, str]()
     wanted = {site.interval(mjd)[0].strftime("%Y-%m-%dT%H:%M"): mjd for mjd in NIGHTS}
     deadline, ask_again = time.monotonic() + timeout, time.monotonic() + ASK_AGAIN
     while len(told) < len(NIGHTS):
@@ -202,7 +218,7 @@ def _follow(rest: AirflowRest, processes: AirflowProcesses, telescope: str, time
         runs = [(wanted.get((run["logical_date"] or "")[:16]), run) for run in rest.runs(f"apogee_nightly_{telescope}")]
         for mjd, run in runs:
             if mjd and mjd not in told and run["state"] in FINISHED:
-                told.add(mjd)
+                told[mjd] = run["state"]
                 print(f"      {telescope} MJD {mjd}, evening of {site.local_date(mjd)}: {run['state']}", flush=True)
         if not {mjd for mjd, _ in runs}.issuperset(NIGHTS) and time.monotonic() > ask_again:
             _backfill(rest, telescope)
@@ -210,17 +226,17 @@ def _follow(rest: AirflowRest, processes: AirflowProcesses, telescope: str, time
         if time.monotonic() > deadline:
             raise AirflowError(f"the nights of {telescope} are not done after {timeout:.0f} s; see the grid in the UI.")
         time.sleep(1.0)
+    return set(told.values()) == {"success"}
 
 
-def _tell(installation: Installation) -> None:
+def _tell() -> None:
     """Print what came out, from the catalogue and the truth that the simulator kept."""
     _say(6, "what came out")
     for text in (*night_summaries(), comparison()):
         print(text)
-    print(f"\nAirflow's web UI: {installation.url}   user: {USER}   password: {installation.password}")
 
 
-def _serve(installation: Installation, processes: AirflowProcesses) -> None:
+def _serve(processes: AirflowProcesses) -> None:
     print("It serves until you press Ctrl-C.", flush=True)
     while True:
         processes.keep_running()

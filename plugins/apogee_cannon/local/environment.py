@@ -42,11 +42,11 @@ class Installation:
         """The password of the user ``admin``: made at the first start, kept in a file that only its owner reads."""
         return self._secrets()["password"]
 
-    def environment(self, **settings: str) -> dict[str, str]:
+    def environment(self, *, own_settings: bool = False, **settings: str) -> dict[str, str]:
         """Return the whole environment of a process; `settings` are project settings by their names without prefix.
 
-        Settings of the caller's environment do not leak in: a synthetic archive must never be written into a real one that
-        SAS_BASE_DIR happens to name.
+        Settings of the caller's environment do not leak in unless they are asked for (`own_settings`): a synthetic archive
+        must never be written into a real one that SAS_BASE_DIR happens to name.
         """
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", PREFIX, "SAS_"))}
         project = {
@@ -54,7 +54,8 @@ class Installation:
             f"{PREFIX}DATA_DIR": str(self.data_dir),
             **{PREFIX + name.upper(): value for name, value in settings.items()},
         }
-        return kept | self._airflow() | project
+        own = {key: value for key, value in os.environ.items() if key.startswith((PREFIX, "SAS_"))}
+        return kept | self._airflow() | project | (own if own_settings else {})
 
     def _airflow(self) -> dict[str, str]:
         secret = self._secrets()

@@ -80,11 +80,9 @@ class TrainingSetSensor(BaseSensorOperator):
         seen = signature(self.training_set_path)
         trigger = FilesSettledTrigger([self.training_set_path], deadline, self.settle_time, self.poke_interval)
         if seen is not None and trigger.settled():
-            identity, verdict = self._verdict()
-            if verdict is None:
-                self.log.info("%s: no verdict on model %s yet, it is to be trained", self.training_set_path, identity)
+            identity = self._due()
+            if identity is not None:
                 return identity
-            self.log.info("%s: verdict on model %s is %s", self.training_set_path, identity, verdict)
             trigger.known = {self.training_set_path: seen}
         remaining = datetime.fromisoformat(deadline) - datetime.now(UTC)
         return self.defer(
@@ -94,13 +92,20 @@ class TrainingSetSensor(BaseSensorOperator):
             timeout=remaining + DEFERRAL_MARGIN,
         )
 
-    def _verdict(self) -> tuple[str, str | None]:
+    def _due(self) -> str | None:
+        """Return the identity of the model that is to be trained, or None."""
         from apogee_cannon.training_parameters import training_parameters
-        from include.pipeline.train import training_identity
+        from include.pipeline.train import training_due, training_identity
         from include.pipeline.workspace import Workspace
 
         parameters = training_parameters(self.label_names, self.order, self.regularization)
-        identity = training_identity(self.training_set_path, parameters)
+        try:
+            identity = training_identity(self.training_set_path, parameters)
+        except OSError as fault:
+            # Failing would start the next run at once, and so for ever.
+            self.log.error("%s cannot be read: %s; let the worker's user read it", self.training_set_path, fault)
+            return None
         with Workspace.open() as workspace:
-            verdict = workspace.catalog.verdict(identity)
-        return identity, verdict.outcome if verdict else None
+            due, reason = training_due(workspace, identity)
+        self.log.info("%s, model %s: %s", self.training_set_path, identity, reason)
+        return identity if due else None

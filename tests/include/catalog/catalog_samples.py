@@ -113,6 +113,7 @@ def row(
         n_pixels=7000,
         converged=True,
         flags=1 << 40,
+        n_iterations=7,
     )
 
 

@@ -72,6 +72,7 @@ def test_numbers_of_numpy_are_taken_and_nan_comes_back(catalog: Catalog) -> None
         n_pixels=np.int64(3),
         converged=np.bool_(False),
         flags=np.uint64(1 << 40),
+        n_iterations=np.int64(12),
     )
     catalog.record_spectrum(spectrum())
     catalog.record_normalization(normalization(content("star")))
@@ -86,5 +87,6 @@ def test_numbers_of_numpy_are_taken_and_nan_comes_back(catalog: Catalog) -> None
     assert same((found.chi_sq, found.reduced_chi_sq, found.snr), (2.5, nan, float("inf")))
     assert (found.row, found.mjd, found.n_pixels, found.flags) == (0, 59000, 3, expected.flags)
     assert found.converged is False
+    assert found.n_iterations == 12
     with catalog._database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM label WHERE value IS NULL")).scalar() == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from astropy import units as u
 from astropy.table import Table
 from sqlalchemy import insert, select
 
-from include.catalog import Catalog, CatalogError, schema
+from include.catalog import Catalog, CatalogError, label_tables, part, schema
 from include.catalog.part import row_of
 from include.catalog.records import LabelValue, ResultRecord, ResultRow
 from tests.include.catalog.catalog_samples import (
@@ -31,14 +32,17 @@ from tests.include.catalog.catalog_samples import (
 
 COLUMNS = [
     "obj",
+    "sdss4_apogee_id",
     "telescope",
     "release",
     "apred",
     "field",
     "healpix",
+    "prefix",
     "mjd",
     "snr",
     "n_visits",
+    "starflag",
     "teff",
     "e_teff",
     "raw_e_teff",
@@ -53,10 +57,13 @@ COLUMNS = [
     "rchi2",
     "result_flags",
     "converged",
+    "ier",
+    "nfev",
     "spectrum",
     "normalization",
     "model",
     "result",
+    "v_apogee_cannon",
     "created",
 ]
 KINDS = {"teff": "f", "mjd": "i", "healpix": "i", "n_visits": "i", "result_flags": "i", "converged": "b", "obj": "U"}
@@ -86,14 +93,17 @@ def test_a_row_says_what_was_inferred_and_from_what(with_model: Catalog) -> None
     (found,) = table
     assert dict(zip(table.colnames, found.as_void().item(), strict=True)) == {
         "obj": "star",
+        "sdss4_apogee_id": "",
         "telescope": "apo25m",
         "release": "dr17",
         "apred": "dr17",
         "field": "000+14",
         "healpix": -1,
+        "prefix": "",
         "mjd": 59012,
         "snr": 99.0,
         "n_visits": 2,
+        "starflag": 1 << 31,
         "teff": 4321.5,
         "e_teff": 0.01,
         "raw_e_teff": 0.01,
@@ -108,12 +118,44 @@ def test_a_row_says_what_was_inferred_and_from_what(with_model: Catalog) -> None
         "rchi2": 1.01,
         "result_flags": 1 << 40,
         "converged": True,
+        "ier": 0,
+        "nfev": 7,
         "spectrum": content("star"),
         "normalization": made.normalization_id,
         "model": model().id,
         "result": made.id,
+        "v_apogee_cannon": "1.1",
         "created": "2024-03-01T04:05:06Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("obj", "file", "expected"),
+    [
+        ("2M16505794-2118004", "apStar-dr17-2M16505794-2118004.fits", ("2M16505794-2118004", "ap")),
+        ("AP00180149-7224158", "asStar-dr17-AP00180149-7224158.fits", ("AP00180149-7224158", "as")),
+        ("4321567890", "apStar-1.3-apo25m-4321567890.fits", ("", "ap")),
+        ("2m16505794-2118004", "of-2MASS.fits", ("", "")),
+    ],
+)
+def test_names_of_dr17_and_of_files(with_model: Catalog, obj: str, file: str, expected: tuple[str, str]) -> None:
+    digest = content(obj)
+    with_model.record_spectrum(replace(spectrum(obj), path=f"/sas/as/{file}"))
+    analysed(with_model, obj, digest=digest)
+    (found,) = with_model.labels()
+    assert (found["obj"], found["sdss4_apogee_id"], found["prefix"]) == (obj, *expected)
+
+
+def test_a_fit_that_did_not_converge_and_versions_of_its_methods(with_model: Catalog) -> None:
+    with_model.index_files([archive_file()])
+    with_model.record_spectrum(spectrum())
+    made = replace(normalization(content("star")), method_version="3")
+    with_model.record_normalization(made)
+    bad = ResultRow(**{name: getattr(row(), name) for name in row().__dataclass_fields__ if name != "n_iterations"})
+    rows = (replace(bad, converged=False),)
+    with_model.record_result(replace(result(made.id, model().id, rows=rows), method_version="12"))
+    (found,) = with_model.labels()
+    assert (found["converged"], found["ier"], found["nfev"], found["v_apogee_cannon"]) == (False, 1, -1, "3.12")
 
 
 def test_columns_have_units_and_descriptions(with_model: Catalog) -> None:
@@ -227,6 +269,23 @@ def test_the_newest_of_several_results_of_a_content_counts(with_model: Catalog) 
     assert list(with_model.history("star")["current"]) == [False, True]
 
 
+def test_only_the_results_that_are_asked_for_count(with_model: Catalog) -> None:
+    nightly, other = analysed(with_model, "star", minutes=1), analysed(with_model, "other")
+    notebook = [result(normalization(content("star")).id, model().id, minutes=2 + n, again=n) for n in (1, 2)]
+    for made in notebook:
+        with_model.record_result(made)
+
+    def found(*results: ResultRecord, night: int | None = None) -> list[str]:
+        return list(with_model.labels(night, results=[made.id for made in results])["result"])
+
+    assert list(with_model.labels()["result"]) == [other.id, notebook[1].id]
+    assert found(nightly) == [nightly.id]
+    assert found(nightly, other, notebook[0]) == [other.id, notebook[0].id], "the newest of those, not of all"
+    assert found(nightly, night=1) == found() == []
+    assert list(with_model.labels(results=["0" * 64])["result"]) == []
+    assert with_model.labels(results=[]).colnames == COLUMNS
+
+
 def test_telescopes_and_nights_are_filters(with_model: Catalog) -> None:
     for name, night in (("a", NIGHT), ("b", 59012), ("c", NIGHT)):
         analysed(with_model, name, nights=(night,))
@@ -255,11 +314,11 @@ def test_history_has_the_labels_of_every_model(with_model: Catalog) -> None:
 class _Slowly:
     """What labels() is to answer, one star at a time, from everything that the catalogue holds."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, among: Collection[str] | None = None) -> None:
         with catalog._database.read() as connection:
             identities = connection.scalars(select(schema.result.c.id)).all()
         self.files = catalog.indexed().values()
-        self.results = [catalog.result(identity) for identity in identities]
+        self.results = [catalog.result(identity) for identity in identities if among is None or identity in among]
         self.normalizations = catalog.normalizations(item.normalization_id for item in self.results)
         self.spectra = catalog.spectra(file.digest for file in self.files)
         self.model = catalog.model_in_force("giants")
@@ -280,7 +339,9 @@ class _Slowly:
         return is_its_own and is_of_kind and item.model_id == self.model.id
 
 
-def test_the_query_agrees_with_looking_at_one_star_after_the_other(with_model: Catalog) -> None:
+def test_the_query_agrees_with_looking_at_one_star_after_the_other(
+    with_model: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(20240301)
     with_model.record_model(model("second"))
     for _ in range(60):
@@ -302,6 +363,15 @@ def test_the_query_agrees_with_looking_at_one_star_after_the_other(with_model: C
         if rng.random() < 0.1:
             with_model.mark_gone([f"/sas/{name}.fits"])
     slowly, sizes = _Slowly(with_model), []
+    with monkeypatch.context() as patch:
+        patch.setattr(label_tables, "chunks", lambda values: part.chunks(values, 2))
+        every = {made.id for made in slowly.results}
+        half = {identity for identity in sorted(every) if rng.random() < 0.5}
+        for among in (every, half):
+            table = with_model.labels(results=among)
+            found = sorted(zip(table["result"], table["row"], table["teff"], strict=True))
+            assert found == _Slowly(with_model, among).labels(None, None, visits=False)
+            sizes.append(len(found))
     for night in (None, NIGHT, NIGHT + 2):
         for telescope in (None, "lco25m"):
             for visits in (False, True):
@@ -344,6 +414,9 @@ def test_the_time_grows_with_the_stars_and_not_with_their_square(with_model: Cat
     assert time.perf_counter() - begin < 15
     assert len(table) == 20_000
     assert len(with_model.labels(night=1)) == 0
+    begin = time.perf_counter()
+    assert (with_model.labels(results=list(table["result"])) == table).all()
+    assert time.perf_counter() - begin < 15
     assert len(with_model.history(table["obj"][7])) == 1
 
 

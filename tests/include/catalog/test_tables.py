@@ -13,6 +13,8 @@ from astropy.table import MaskedColumn, QTable, Table
 
 from include.catalog.tables import ColumnSpec, build_table, content_digest, iso_utc, label_columns, write_table
 
+VELOCITY, DEX = u.km / u.s, u.dimensionless_unscaled
+
 
 def stars(**changes: object) -> Table:
     columns = {"obj": ["a", "bc"], "teff": [4500.0, np.nan], "flags": [1, 1 << 40], "good": [True, False]}
@@ -149,11 +151,28 @@ def test_text_that_is_longer_than_usual_is_kept_whole() -> None:
     assert list(column) == ["ab", "", "a long name"]
 
 
-def test_a_temperature_is_in_kelvin_and_a_logarithm_says_so() -> None:
-    units = {name: label_columns(name)[0].unit for name in ("TEFF", "LOGG", "FE_H", "MG_H")}
-    assert units.pop("TEFF") == u.K
-    assert set(units.values()) == {u.dimensionless_unscaled}
-    assert [spec.name for spec in label_columns("FE_H")] == ["fe_h", "e_fe_h", "raw_e_fe_h"]
+@pytest.mark.parametrize(
+    ("names", "unit", "says"),
+    [
+        (("TEFF", "T_EFF", "teff"), u.K, ""),
+        (("VSINI", "VMICRO", "VMACRO", "VROT"), VELOCITY, ""),
+        (("LOGG",), DEX, " (dex of cm s-2)"),
+        (("FE_H", "MG_H", "M_H", "O_FE", "C_M", "ALPHA_M"), DEX, " (dex)"),
+        (("AGE", "MASS", "FE", "H_TEFF", "AK_WISE"), None, ""),
+    ],
+)
+def test_a_label_has_the_unit_that_its_name_says(
+    tmp_path: Path, names: tuple[str, ...], unit: u.UnitBase | None, says: str
+) -> None:
+    for name in names:
+        specs = label_columns(name)
+        column = name.lower()
+        assert [(spec.name, spec.unit) for spec in specs] == [(p + column, unit) for p in ("", "e_", "raw_e_")]
+        assert specs[0].description == f"{name}{says}"
+        assert [("dex" in spec.description) for spec in specs] == [bool(says)] * 3
+        write_table(build_table([(spec, [1.5]) for spec in specs], {}), tmp_path / f"{name}.fits", header={})
+        back = Table.read(tmp_path / f"{name}.fits")
+        assert [back[spec.name].unit for spec in specs] == [None if unit is DEX else unit] * 3
 
 
 def test_times_are_written_in_utc() -> None:

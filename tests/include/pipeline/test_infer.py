@@ -69,6 +69,7 @@ def test_a_batch_gives_what_each_file_gives_by_itself(
             np.testing.assert_allclose(errors, np.sqrt(np.diag(alone.covariance[index])), rtol=1e-4)
             assert row.chi_sq == pytest.approx(alone.chi_sq[index])
             assert (row.flags, row.n_pixels) == (alone.flags[index], alone.n_pixels[index])
+            assert row.n_iterations == alone.n_iterations[index] > 0
 
 
 def test_what_is_complete_is_not_inferred_again(

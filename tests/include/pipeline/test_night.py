@@ -9,7 +9,7 @@ import pytest
 from astropy.table import Table
 
 from include.catalog.records import FileOutcome
-from include.errors import BadInputError
+from include.errors import BadInputError, Reason
 from include.pipeline.identities import (
     InferenceParameters,
     NormalizationParameters,
@@ -22,6 +22,7 @@ from include.pipeline.normalize import normalize_file
 from include.pipeline.publish import NightSummary, publish_night
 from include.pipeline.train import accept_model, train_model
 from include.pipeline.workspace import Workspace
+from include.settings import Settings
 from include.simulation.damage import Damage, damage
 from include.simulation.survey import SyntheticSurvey
 
@@ -164,3 +165,49 @@ def test_batches_stay_below_their_number(n_files: int, at_least: int, expected: 
     divided = batches(paths, max_batches=8, at_least=at_least)
     assert [len(batch) for batch in divided] == expected
     assert [path for batch in divided for path in batch] == paths
+
+
+def test_a_star_without_continuum_is_rejected_and_the_night_is_green(
+    workspace: Workspace, identities: ResultIdentities, model_id: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BadInputError(Reason.NO_CONTINUUM, "no good continuum pixel")
+
+    monkeypatch.setattr("include.cannon.continuum.normalize", refuse)
+    summary = run(FIRST, model_id)
+    assert summary.outcome.counts[FileOutcome.REJECTED] == len(summary.outcome.files) > 0
+    assert summary.fault(max_rejected_share=1.0) is None
+
+
+def test_a_late_star_comes_into_the_table_of_its_own_night(survey: SyntheticSurvey, run: Run, model_id: str) -> None:
+    (late, *_) = stars_of_night(survey, "apo25m", FIRST) - stars_of_night(survey, "apo25m", SECOND)
+    path = next(survey.path(star) for star in survey.stars if star.obj == late)
+    shutil.move(path, path.with_suffix(".hidden"))
+    table = run(FIRST, model_id).table
+    assert late not in Table.read(table)["obj"]
+    shutil.move(path.with_suffix(".hidden"), path)
+    run(SECOND, model_id, "scheduled", late_nights=14)
+    assert late in Table.read(table)["obj"]
+
+
+def test_products_are_found_where_the_data_folder_is_now(
+    workspace: Workspace, run: Run, model_id: str, normalization: NormalizationParameters
+) -> None:
+    run(FIRST, None)
+    moved = workspace.settings.data_dir.rename(workspace.settings.data_dir.with_name("moved"))
+    with Workspace.open(Settings(data_dir=moved)) as elsewhere:
+        (product, *_) = (path.stem for path in sorted((moved / "normalized").rglob("*.fits")))
+        assert infer_labels(elsewhere, [product], model_id, InferenceParameters()).n_complete == 0
+
+
+def test_an_experiment_does_not_change_the_table_of_the_night(
+    workspace: Workspace, survey: SyntheticSurvey, run: Run, model_id: str, normalization: NormalizationParameters
+) -> None:
+    summary = run(FIRST, model_id)
+    before = summary.table.read_bytes()
+    star = next(star for star in survey.stars if star.obj in stars_of_night(survey, "apo25m", FIRST))
+    other = NormalizationParameters(regions=normalization.regions, length=900.0, order=5)
+    item = normalize_file(workspace, survey.path(star), other)
+    infer_labels(workspace, [item.normalization_id], model_id, InferenceParameters())
+    run(FIRST, model_id, "again")
+    assert summary.table.read_bytes() == before

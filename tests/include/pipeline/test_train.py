@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from include.cannon.model import CannonModel
+from include.cannon.training_set import TrainingSet
 from include.catalog.records import VerdictOutcome
-from include.errors import BadInputError
+from include.errors import BadInputError, Reason
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.infer import read_model
-from include.pipeline.train import accept_model, train_model, training_identity
+from include.pipeline.train import accept_model, train_model, training_due, training_identity
 from include.pipeline.workspace import Workspace
 
 
@@ -89,3 +91,34 @@ def test_a_missing_training_set_says_where_it_was_looked_for(
 def test_a_model_that_is_not_on_record_is_refused(workspace: Workspace) -> None:
     with pytest.raises(BadInputError, match="cannon_training"):
         read_model(workspace, "0" * 64)
+
+
+def test_a_model_that_was_accepted_and_is_not_in_force_is_due_again(
+    workspace: Workspace, training: TrainingParameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalogue went away between the two, or the installation's model has another name now."""
+    identity = train_model(workspace, workspace.settings.training_set, training)
+    assert training_due(workspace, identity)[0]
+    accept_model(workspace, identity, "test")
+    assert not training_due(workspace, identity)[0]
+    renamed = replace(workspace, settings=workspace.settings.model_copy(update={"model_name": "dwarfs"}))
+    assert training_due(renamed, identity)[0]
+
+
+def test_a_training_set_that_changes_while_it_is_read_gets_no_verdict(
+    workspace: Workspace, training: TrainingParameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = workspace.settings.training_set
+    good = path.read_bytes()
+    path.write_bytes(good[:1000])
+    identity = training_identity(path, training)
+
+    def complete(*_: object) -> None:
+        path.write_bytes(good)
+        raise BadInputError(Reason.BAD_TRAINING_SET, "cut short")
+
+    monkeypatch.setattr(TrainingSet, "read", complete)
+    with pytest.raises(OSError, match="rewritten"):
+        train_model(workspace, path, training)
+    assert workspace.catalog.verdict(identity) is None
+    assert workspace.catalog.verdict(training_identity(path, training)) is None

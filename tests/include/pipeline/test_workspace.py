@@ -32,7 +32,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def test_everything_is_below_the_data_folder(workspace: Workspace) -> None:
     data_dir, identity = workspace.settings.data_dir, "0123456789abcdef" * 4
     assert workspace.normalized_path(identity) == data_dir / "normalized" / "01" / f"{identity}.fits"
-    assert workspace.model_path(identity) == data_dir / "models" / "giants-0123456789ab.fits"
+    assert workspace.model_path(identity) == data_dir / "models" / f"{identity}.fits"
     assert workspace.night_path("apo25m", 59280) == data_dir / "nights" / "apo25m" / "apogeeNight-apo25m-59280.fits"
 
 

@@ -61,7 +61,8 @@ def make_context() -> MakeContext:
             data_interval_start=datetime(2021, 3, 7, 16, 48, tzinfo=UTC),
             data_interval_end=datetime(2021, 3, 8, 16, 48, tzinfo=UTC),
         )
-        return {"params": {"mjd": mjd, **params}, "dag_run": run}
+        instance = SimpleNamespace(try_number=1, max_tries=3)
+        return {"params": {"mjd": mjd, **params}, "dag_run": run, "ti": instance}
 
     return make
 

@@ -195,6 +195,7 @@ def upgrade() -> None:
     sa.Column('snr', sa.Double(), nullable=True, comment='S/N of the row'),
     sa.Column('n_pixels', sa.BigInteger(), nullable=False, comment='pixels that took part'),
     sa.Column('converged', sa.Boolean(), nullable=False, comment='whether the fit converged'),
+    sa.Column('n_iterations', sa.BigInteger(), nullable=False, comment='steps of the fit; -1: not known'),
     sa.Column('flags', sa.BigInteger(), nullable=False, comment='bits of ResultFlag'),
     sa.Column('covariance', sa.JSON(), nullable=False, comment="(L, L), in the order of the model's labels"),
     sa.ForeignKeyConstraint(['result_id'], ['result.id'], name=op.f('fk_result_row_result_id')),

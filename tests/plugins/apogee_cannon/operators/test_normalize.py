@@ -102,20 +102,42 @@ def test_a_single_bad_file_shows_its_reason(
 def test_trouble_with_one_file_waits_until_the_others_are_done(
     paths: list[str], workspace: Workspace, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = step.read_apstar
+    read = step.read_content
 
     def fail_once(path: str | Path) -> Any:
         if str(path) == paths[0]:
             raise OSError("the disk is busy")
         return read(path)
 
-    monkeypatch.setattr(step, "read_apstar", fail_once)
+    monkeypatch.setattr(step, "read_content", fail_once)
     with pytest.raises(OSError, match="busy") as caught:
         normalize(paths, make_context())
     assert any(paths[0] in note for note in caught.value.__notes__)
     assert set(workspace.catalog.normalizations(expected(paths))) == set(expected(paths[1:]))
     monkeypatch.undo()
     assert workspace.catalog.rejections([digest_file(paths[0])], step.READER_VERSION) == {}
+
+
+@pytest.mark.parametrize(("fault", "try_number"), [(OSError("the disk is busy"), 4), (PermissionError("not yours"), 1)])
+def test_what_cannot_be_mended_by_a_retry_does_not_hold_the_others_back(
+    paths: list[str],
+    workspace: Workspace,
+    make_context: MakeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: OSError,
+    try_number: int,
+) -> None:
+    read = step.read_content
+
+    def fail(path: str | Path) -> Any:
+        if str(path) == paths[0]:
+            raise fault
+        return read(path)
+
+    monkeypatch.setattr(step, "read_content", fail)
+    context = make_context()
+    context["ti"].try_number = try_number
+    assert normalize(paths, context) == expected(paths[1:])
 
 
 def test_a_retry_does_what_is_left(paths: list[str], workspace: Workspace, make_context: MakeContext) -> None:
