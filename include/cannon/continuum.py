@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.apogee.grid import WAVELENGTH
+from include.apogee.masks import StarFlag
 from include.errors import BadInputError, Reason
 from include.identity import digest_of
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 """Raised whenever the same input would give another normalised spectrum: part of every normalisation's identity."""
 
 DETECTORS = ((15090.0, 15822.0), (15823.0, 16451.0), (16452.0, 16971.0))
@@ -37,6 +38,9 @@ RIDGE = 1e-6
 
 PIXELS_PER_TERM = 3
 """Good continuum pixels that a detector must have for each coefficient of its continuum."""
+
+UNKNOWN_VELOCITY = StarFlag.BAD_RV_COMBINATION | StarFlag.RV_FAIL
+"""A visit with any of these bits may not be at rest: in a stack its shifted lines would make the labels wrong."""
 
 _BLOCK = 64
 
@@ -106,8 +110,8 @@ def normalize(
 ) -> Normalized:
     """Normalise the visits of a star, each on its own, and stack them unless told otherwise.
 
-    Every visit that left a spectrum is used, those with bad STARFLAG bits too: a velocity that failed leaves a visit
-    without information, which then has no weight; one that is merely suspect is for the flags of the result to tell.
+    A stack leaves out the visits whose velocity is not known (:func:`stacked_rows`), unless there are no others.  Of the
+    other STARFLAG bits the flags of the result tell.
 
     Parameters
     ----------
@@ -121,7 +125,7 @@ def normalize(
         Highest harmonic; the continuum of a detector has ``2 * order + 1`` coefficients.
     sum_axis
         0: one row, the inverse-variance weighted mean of the normalised visits (a single visit: itself).
-        None: a row a visit, in the order of ``star.visit_rows``.
+        None: a row a visit, all of them, in the order of ``star.visit_rows``.
 
     Raises
     ------
@@ -133,7 +137,8 @@ def normalize(
         The regions file cannot be read.
     """
     _check_parameters(length, order, sum_axis)
-    flux, ivar = star.flux[star.visit_rows], star.ivar[star.visit_rows]
+    rows = stacked_rows(star) if sum_axis == 0 else star.visit_rows
+    flux, ivar = star.flux[rows], star.ivar[rows]
     visits = normalize_rows(star.wavelength, flux, ivar, regions, length=length, order=order)
     if not visits.ivar.any():
         raise BadInputError(
@@ -142,6 +147,16 @@ def normalize(
             f"positive continuum, found none in {len(visits.flux)} visit(s); see the pixel mask or the regions.",
         )
     return stack(visits) if sum_axis == 0 else visits
+
+
+def stacked_rows(star: ApStar) -> NDArray[np.intp]:
+    """Rows of the visits that a stack is made of, in the order of ``star.visit_rows``.
+
+    All whose STARFLAG has no bit of ``UNKNOWN_VELOCITY``; when none of those has a good pixel, all.
+    """
+    unknown = {visit.row for visit in star.visits if visit.starflag & UNKNOWN_VELOCITY}
+    known = np.array([int(row) not in unknown for row in star.visit_rows], dtype=bool)
+    return star.visit_rows[known] if star.ivar[star.visit_rows[known]].any() else star.visit_rows
 
 
 def normalize_rows(

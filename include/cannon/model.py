@@ -81,10 +81,10 @@ class CannonModel:
     def train(
         cls,
         training_set: TrainingSet,
-        *,
         label_names: Sequence[str] | None = None,
         order: int = 2,
         regularization: float = 0.0,
+        *,
         scatter_rule: ScatterRule | str = ScatterRule.RESTRICTED,
         latent_components: int | None = None,
         progress: Progress | None = None,
@@ -130,7 +130,7 @@ class CannonModel:
         choice = _choice(trainer, latent_components)
         theta, loadings, s2 = next(trainer.fits([choice.n_components], progress=progress))
         if not np.isfinite(s2).any():
-            message = "no pixel has more stars with weight than the model has terms: check ivar, or add stars."
+            message = "no pixel has enough stars with weight for the terms of the model: check ivar, or add stars."
             raise BadInputError(Reason.BAD_TRAINING_SET, message)
         metadata = _metadata(trainer, int(np.isfinite(s2).sum())) | _metadata_of(choice, loadings)
         return cls(chosen.wavelength, vectorizer, theta, s2, chosen.labels, metadata, loadings)

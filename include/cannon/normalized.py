@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from include.apogee.grid import LOG_START, LOG_STEP, N_PIXELS, WAVELENGTH, is_apstar_grid
 from include.apogee.masks import StarFlag
-from include.cannon.continuum import Normalized
+from include.cannon.continuum import Normalized, stacked_rows
 from include.errors import BadInputError, Reason
 from include.files import atomic_write
 
@@ -94,10 +94,10 @@ def write_normalized(path: str | Path, normalized: Normalized, *, star: ApStar, 
     """
     from astropy.io import fits
 
-    visits = _visits_in_rows(star)
     rows = len(normalized.flux)
-    if rows not in (1, len(visits)):
-        raise ValueError(f"expected 1 or {len(visits)} normalised rows for {star.obj}, got {rows}.")
+    if rows not in (1, len(star.visit_rows)):
+        raise ValueError(f"expected 1 or {len(star.visit_rows)} normalised rows for {star.obj}, got {rows}.")
+    visits = _visits_of(star, stacked_rows(star) if rows == 1 else star.visit_rows)
     hdus: list[Any] = [fits.PrimaryHDU(header=_header(star, len(visits), rows, provenance))]
     hdus += [_image(name, array) for name, array in zip(_IMAGES, normalized, strict=True)]
     hdus.append(_visit_table(visits, np.zeros(len(visits)) if rows == 1 else np.arange(rows)))
@@ -217,10 +217,10 @@ def _visit_table(visits: list[Visit], rows: NDArray[Any]) -> fits.BinTableHDU:
     return table
 
 
-def _visits_in_rows(star: ApStar) -> list[Visit]:
-    """Return the visits in the order in which `normalize` takes their rows."""
+def _visits_of(star: ApStar, rows: NDArray[np.intp]) -> list[Visit]:
+    """Return the visits of these rows, in their order."""
     by_row = {visit.row: visit for visit in star.visits if visit.row is not None}
-    return [by_row[int(row)] for row in np.arange(len(star.flux))[star.visit_rows]]
+    return [by_row[int(row)] for row in rows]
 
 
 def _wavelength(header: Header, pixels: int) -> Floats:

@@ -13,6 +13,7 @@ the final s2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
 """Raised whenever the same training set and parameters would give another model: part of every model's identity."""
 
 BLOCK = 64
@@ -38,6 +39,13 @@ START = 1e-4
 
 SINGULAR = 1e-13
 """Reciprocal condition (of the matrix with unit diagonal) below which a pixel's stars do not determine its coefficients."""
+
+STARS_PER_TERM = 3
+"""Stars with weight that a pixel must have for each coefficient: with barely more stars than terms the coefficients
+interpolate the noise and s2 falls to 0, so that the pixel takes part in every inference as if it were exact."""
+
+LEAST_SHARE = 0.1
+"""Share of the stars with a spectrum that must have weight in a pixel."""
 
 _ROUNDS, _HOLD, _FIRST_STEPS, _STEPS, _PRECISION = 25, 4, 3, 2, 1e-3
 
@@ -59,6 +67,7 @@ class _Problem(NamedTuple):
     fold: NDArray[np.intp]  # (T * T,), the same, flat
     regularization: float
     rule: ScatterRule
+    least: int  # stars with weight that a pixel must have
 
     @property
     def n_terms(self) -> int:
@@ -100,12 +109,13 @@ def train_pixels(
     Returns
     -------
     Coefficients
-        Where no more stars than terms have weight, or they do not determine the terms: theta = (1, 0, 0, ...) and s2
-        infinite.
+        Where fewer stars have weight than :func:`least_stars` asks for, or they do not determine the terms: theta =
+        (1, 0, 0, ...) and s2 infinite.
     """
     problem = _problem(scaled, monomials(scaled.shape[1], order), regularization, rule)
     if scores is not None and scores.shape[1]:
         problem = _with_scores(problem, scores)
+    problem = problem._replace(least=least_stars(int(np.count_nonzero(ivar.any(axis=1))), problem.n_terms))
     n_stars, n_pixels = flux.shape
     theta, s2 = np.zeros((n_pixels, problem.n_terms)), np.full(n_pixels, np.inf)
     theta[:, 0] = 1.0
@@ -120,11 +130,29 @@ def train_pixels(
     return Coefficients(theta, s2)
 
 
+def least_stars(n_stars: int, n_terms: int) -> int:
+    """Stars with weight that a pixel must have to be trained.
+
+    Three for each term, and a tenth of all.  A set that has fewer than three for each term in all must do with more
+    stars than terms in each pixel, or it would train nothing; one that has few more may lack a quarter of its stars.
+
+    Parameters
+    ----------
+    n_stars
+        Stars that have weight in any pixel.
+    n_terms
+        Coefficients of a pixel, latent variables included.
+    """
+    if n_stars < STARS_PER_TERM * n_terms:
+        return n_terms + 1
+    return max(min(STARS_PER_TERM * n_terms, 3 * n_stars // 4), math.ceil(LEAST_SHARE * n_stars))
+
+
 def _problem(scaled: Floats, terms: Monomials, regularization: float, rule: ScatterRule) -> _Problem:
     squares = monomials(scaled.shape[1], 2 * terms.order)
     pairs = squares.products(terms)
     products = np.ascontiguousarray(squares.evaluate(scaled))
-    return _Problem(products, pairs, pairs.ravel(), regularization, rule)
+    return _Problem(products, pairs, pairs.ravel(), regularization, rule, least=len(terms) + 1)
 
 
 def _with_scores(problem: _Problem, scores: Floats) -> _Problem:
@@ -152,7 +180,7 @@ class _Block:
         n_pixels = flux.shape[1]
         self.flux, self.ivar, self.weight, self.spare, self.square = (buffer[:, :n_pixels] for buffer in buffers)
         self.flux[...], self.ivar[...] = flux, ivar
-        self.alive: Bools = np.count_nonzero(ivar, axis=0) > problem.n_terms
+        self.alive: Bools = np.count_nonzero(ivar, axis=0) >= problem.least
         self.theta = np.zeros((n_pixels, problem.n_terms))
         self.theta[:, 0] = 1.0
         self.active: Bools = np.ones(self.theta.shape, dtype=bool)

@@ -1,7 +1,8 @@
 """Training sets: spectra of stars whose labels are known, and the files that they come in.
 
 Two formats are read and written: the tutorial's pickle (a dict of ``wavelength`` (P,), ``flux`` and ``ivar`` (N, P),
-``labels`` (L, N) and ``label_names`` (L,)), without ever running code from it, and ``.npz`` with the same names.
+``labels`` (L, N) and ``label_names`` (L,)), without ever running code from it, and ``.npz`` with the same names.  What
+a file is, its content tells, not its name.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ Floats = NDArray[np.float64]
 Provenance = Mapping[str, str | int | float]
 
 PICKLE_SUFFIXES = (".pkl", ".pickle")
+NEGLIGIBLE = 1e-6
+"""Share of the median positive inverse variance of a star below which that of a pixel counts as 0: a bad pixel, which
+older training sets store with an inverse variance of 1e-12 or an error of 200."""
+
+_NUMPY = (b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY")  # archives, empty ones, and a bare array
 _REQUIRED = ("wavelength", "flux", "ivar", "labels", "label_names")
 
 
@@ -43,7 +49,8 @@ class TrainingSet:
         Shape (N, P), continuum-normalised; where ``ivar`` is 0 it may be anything, and 1 takes the place of what is not
         finite.
     ivar
-        Shape (N, P), inverse variance of the flux; 0 where nothing is known.
+        Shape (N, P), inverse variance of the flux; 0 where nothing is known.  What is below ``NEGLIGIBLE`` of the star's
+        median becomes 0.
     labels
         Shape (N, L), a row a star (in the files it is a row a label).
     label_names
@@ -75,6 +82,7 @@ class TrainingSet:
         object.__setattr__(self, "label_names", tuple(self.label_names))
         check_names(self.label_names)
         check_shapes(self.wavelength, self.flux, self.ivar, self.labels, self.label_names)
+        object.__setattr__(self, "ivar", _without_negligible(self.ivar))
         check_values(self.wavelength, self.flux, self.ivar, self.labels, self.label_names)
         check_stars(self.flux, self.labels)
         object.__setattr__(self, "flux", _without_nonfinite(self.flux))
@@ -86,7 +94,7 @@ class TrainingSet:
 
     @classmethod
     def read(cls, path: str | Path) -> TrainingSet:
-        """Read a training set: ``.npz``, or the tutorial's pickle under ``.pkl`` or ``.pickle``.
+        """Read a training set: ``.npz`` or the tutorial's pickle, whatever its name.
 
         Raises
         ------
@@ -96,10 +104,8 @@ class TrainingSet:
             The file is not there or cannot be read.
         """
         path = Path(path)
-        if path.suffix not in (*PICKLE_SUFFIXES, ".npz"):
-            raise _bad(path, f"expected a name that ends in .npz, {' or '.join(PICKLE_SUFFIXES)}, got {path.suffix!r}")
         content = path.read_bytes()
-        parts = _read_npz(path, content) if path.suffix == ".npz" else load_arrays(content, name=str(path))
+        parts = _read_npz(path, content) if content.startswith(_NUMPY) else load_arrays(content, name=str(path))
         missing = [name for name in _REQUIRED if name not in parts]
         if missing:
             raise _bad(path, f"expected {', '.join(_REQUIRED)}, lacks {', '.join(missing)}")
@@ -172,6 +178,18 @@ def _without_nonfinite(flux: Floats) -> Floats:
     """Flux with 1 for what is not finite: such a pixel has no weight, but 0 times NaN would be NaN."""
     finite = np.isfinite(flux)
     return flux if finite.all() else np.where(finite, flux, 1.0)
+
+
+def _without_negligible(ivar: Floats) -> Floats:
+    """Inverse variances with 0 for what is negligible beside the star's median: it would count as a star with weight."""
+    result = ivar
+    for row, weights in enumerate(ivar):
+        positive = weights[weights > 0]
+        negligible = (weights > 0) & (weights < NEGLIGIBLE * np.median(positive)) if len(positive) else None
+        if negligible is not None and negligible.any():
+            result = ivar.copy() if result is ivar else result  # the caller's array stays as it is
+            result[row, negligible] = 0.0
+    return result
 
 
 def _read_npz(path: Path, content: bytes) -> dict[str, object]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from include.apogee.apstar import ApStar, parse_apstar
 from include.apogee.grid import N_PIXELS, WAVELENGTH
+from include.apogee.masks import StarFlag
 from include.cannon.continuum import (
     DETECTORS,
     RIDGE,
@@ -24,6 +25,7 @@ from include.cannon.continuum import (
     read_regions,
     regions_digest,
     stack,
+    stacked_rows,
 )
 from include.errors import BadInputError, Reason
 from include.identity import digest_of
@@ -144,6 +146,36 @@ def test_stacking_is_the_weighted_mean_of_the_visits_alone(star: ApStar) -> None
     spoilt = star.flux.copy()
     spoilt[:2] = 1e9  # the combined rows
     np.testing.assert_array_equal(normalize(replace(star, flux=spoilt), SHIPPED_REGIONS).flux, one.flux)
+
+
+def flagged(star: ApStar, **flags: StarFlag) -> ApStar:
+    """The star with these flags of its visits: v1, v2, ..."""
+    return replace(
+        star,
+        visits=tuple(replace(visit, starflag=flags.get(f"v{visit.number}", StarFlag(0))) for visit in star.visits),
+    )
+
+
+@pytest.mark.parametrize("flag", [StarFlag.BAD_RV_COMBINATION, StarFlag.RV_FAIL])
+def test_a_stack_leaves_out_visits_of_unknown_velocity(star: ApStar, flag: StarFlag) -> None:
+    bad = flagged(star, v2=flag | StarFlag.LOW_SNR, v3=StarFlag.RV_REJECT)
+    assert stacked_rows(bad).tolist() == star.visit_rows[[0, 2]].tolist()
+    rows = normalize(star, SHIPPED_REGIONS, sum_axis=None)
+    expected = stack(Normalized(*(array[[0, 2]] for array in rows)))
+    for left, right in zip(normalize(bad, SHIPPED_REGIONS), expected, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-12)
+    for left, right in zip(normalize(bad, SHIPPED_REGIONS, sum_axis=None), rows, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_a_stack_of_unknown_velocities_alone_is_still_a_stack(star: ApStar) -> None:
+    failed = StarFlag.RV_FAIL
+    assert stacked_rows(flagged(star, v1=failed, v2=failed, v3=failed)).tolist() == star.visit_rows.tolist()
+    ivar = star.ivar.copy()
+    ivar[star.visit_rows[0]] = 0.0  # the one good visit tells nothing
+    empty = replace(flagged(star, v2=failed, v3=failed), ivar=ivar)
+    assert stacked_rows(empty).tolist() == star.visit_rows.tolist()
+    assert normalize(empty, SHIPPED_REGIONS).ivar.any()
 
 
 def test_a_single_visit_is_itself() -> None:

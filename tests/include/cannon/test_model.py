@@ -47,6 +47,27 @@ def test_fewer_labels_than_the_set_has(training_set: TrainingSet) -> None:
     assert model.vectorizer.terms[-1] == "LOGG*LOGG*LOGG"
 
 
+def test_the_main_parameters_go_without_their_names(training_set: TrainingSet) -> None:
+    model, same = (
+        CannonModel.train(training_set, ["LOGG", "TEFF"], 1, 1e3),
+        CannonModel.train(training_set, label_names=["LOGG", "TEFF"], order=1, regularization=1e3),
+    )
+    np.testing.assert_array_equal(model.theta, same.theta)
+    assert (model.metadata["label_names"], model.metadata["regularization"]) == ("LOGG,TEFF", 1e3)
+
+
+def test_pixels_of_few_stars_do_not_ruin_labels(universe: Universe, training_set: TrainingSet) -> None:
+    """Eleven of 400 stars in ten pixels: their ten coefficients would fit anything."""
+    ivar = training_set.ivar.copy()
+    ivar[11:, 100:110] = 1e-12
+    spoilt = CannonModel.train(replace(training_set, ivar=ivar), latent_components=0)
+    assert np.isinf(spoilt.s2[100:110]).all()
+    truth = universe.labels(np.random.default_rng(21), 60)
+    result = spoilt.infer(*universe.spectra(np.random.default_rng(22), truth))
+    pulls = (result.labels - truth) / np.sqrt(np.einsum("nll->nl", result.covariance))
+    assert (pulls.std(axis=0) < 1.4).all()
+
+
 def test_prediction_of_one_and_of_many(model: CannonModel) -> None:
     labels = model.training_labels[:3]
     np.testing.assert_allclose(model.predict(labels)[1:2], model.predict(labels[1]))
@@ -83,7 +104,7 @@ def test_parameters_out_of_range(universe: Universe, changes: dict[str, Any], me
 def test_no_pixel_that_can_be_trained(universe: Universe) -> None:
     small = universe.training_set(np.random.default_rng(6), 40)
     ivar = np.where(np.arange(40)[:, None] % 8 == np.arange(240) % 8, small.ivar, 0.0)  # five stars a pixel
-    with pytest.raises(BadInputError, match="no pixel has more stars") as caught:
+    with pytest.raises(BadInputError, match="no pixel has enough stars") as caught:
         CannonModel.train(replace(small, ivar=ivar))
     assert caught.value.reason is Reason.BAD_TRAINING_SET
 

@@ -71,6 +71,25 @@ def test_rows_know_their_nights(tmp_path: Path, star: ApStar, product: Path) -> 
     assert read_normalized(tmp_path / "1.fits").mjds == (one.visits[0].mjd,)
 
 
+@pytest.mark.parametrize(("bad", "kept"), [((1,), (0, 2)), ((0, 1), (2,))])
+def test_a_product_tells_of_the_visits_that_are_in_the_stack(
+    tmp_path: Path, star: ApStar, bad: tuple[int, ...], kept: tuple[int, ...]
+) -> None:
+    failed = [replace(v, starflag=StarFlag.RV_FAIL if k in bad else StarFlag(0)) for k, v in enumerate(star.visits)]
+    flagged = replace(star, visits=tuple(failed))
+    path, nights = tmp_path / "one.fits", tuple(star.visits[k].mjd for k in kept)
+    write_normalized(path, normalize(flagged, SHIPPED_REGIONS), star=flagged, provenance={})
+    read = read_normalized(path)
+    assert read.visit_mjds == nights
+    assert read.mjds == ((None,) if len(kept) > 1 else nights)
+    with fits.open(path) as hdus:
+        assert (hdus[0].header["NVISITS"], hdus[0].header["STACKED"]) == (len(kept), len(kept) > 1)
+        assert hdus["VISITS"].data["ROW"].tolist() == [0] * len(kept)
+        assert hdus["VISITS"].data["NUMBER"].tolist() == [k + 1 for k in kept]
+    write_normalized(path, normalize(flagged, SHIPPED_REGIONS, sum_axis=None), star=flagged, provenance={})
+    assert len(read_normalized(path).mjds) == 3
+
+
 def test_single_precision_costs_nothing_that_matters(product: Path, stacked: Normalized) -> None:
     """The rounding is below a thousandth of the error even where the S/N is a thousand."""
     read = read_normalized(product)

@@ -11,7 +11,7 @@ import include.cannon.training as module
 from include.cannon.lasso import kkt_residual
 from include.cannon.monomials import monomials
 from include.cannon.scatter import ScatterRule, weights
-from include.cannon.training import BLOCK, Coefficients, train_pixels
+from include.cannon.training import BLOCK, Coefficients, least_stars, train_pixels
 
 Floats = NDArray[np.float64]
 RULES = list(ScatterRule)
@@ -134,6 +134,35 @@ def test_pixels_without_information_carry_no_weight() -> None:
     assert np.isfinite(np.delete(s2, dead)).all()
     np.testing.assert_array_equal(theta[dead], np.tile(np.eye(1, 6), (3, 1)))
     np.testing.assert_allclose(np.delete(theta, dead, 0), np.delete(Stars(seed=5).train().theta, dead, 0), atol=1e-12)
+
+
+def test_pixels_of_few_stars_are_not_trained() -> None:
+    stars = Stars(seed=11)
+    few, enough = np.arange(120) < 17, np.arange(120) < 18  # three for each of six terms
+    stars.ivar[:, 5], stars.ivar[:, 6] = np.where(few, 1e4, 0.0), np.where(enough, 1e4, 0.0)
+    assert np.flatnonzero(np.isinf(stars.train().s2)).tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("n_stars", "least"),
+    [(400, 40), (290, 30), (60, 30), (40, 30), (32, 24), (30, 22), (29, 11), (11, 11)],
+)
+def test_stars_that_a_pixel_must_have(n_stars: int, least: int) -> None:
+    assert least_stars(n_stars, 10) == least
+
+
+def test_stars_without_a_spectrum_do_not_raise_what_a_pixel_needs() -> None:
+    stars = Stars(n_stars=300, seed=12)
+    stars.ivar[100:] = 0.0
+    stars.ivar[:, 5] = np.where(np.arange(300) < 20, 1e4, 0.0)
+    assert np.isfinite(stars.train().s2).all()
+
+
+def test_a_tiny_set_is_trained() -> None:
+    stars = Stars(n_stars=17, seed=13)
+    stars.ivar[...] = np.where(stars.ivar > 0, stars.ivar, 1e4)
+    stars.ivar[7:, 5] = 0.0
+    assert np.isfinite(stars.train().s2).all()
 
 
 def test_stars_that_do_not_determine_the_terms_are_noticed() -> None:

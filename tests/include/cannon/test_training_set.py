@@ -168,7 +168,7 @@ def cut_npz() -> bytes:
     return stream.getvalue()[:-300]
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", bare_npy(), npz_of_objects(), cut_npz()])
+@pytest.mark.parametrize("content", [b"PK\x03\x04 and then nothing", bare_npy(), npz_of_objects(), cut_npz()])
 def test_damaged_npz(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "set.npz"
     path.write_bytes(content)
@@ -176,9 +176,42 @@ def test_damaged_npz(tmp_path: Path, content: bytes) -> None:
         TrainingSet.read(path)
 
 
+@pytest.mark.parametrize("suffix", [".pkl", ".npz"])
+@pytest.mark.parametrize("name", ["set.npz", "set.pkl", "set.model", "set"])
+def test_the_content_tells_the_format(tmp_path: Path, suffix: str, name: str) -> None:
+    original = TrainingSet(**make_parts())
+    original.write(tmp_path / f"original{suffix}")
+    path = (tmp_path / f"original{suffix}").rename(tmp_path / name)
+    np.testing.assert_array_equal(TrainingSet.read(path).flux, original.flux)
+
+
+@pytest.mark.parametrize("content", [b"", b"TEFF,LOGG\n4500,2.1\n"])
+def test_a_file_of_neither_format(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "set.npz"
+    path.write_bytes(content)
+    with pytest.raises(BadInputError, match=r"set\.npz") as caught:
+        TrainingSet.read(path)
+    assert caught.value.reason is Reason.BAD_TRAINING_SET
+
+
+def test_negligible_inverse_variance_is_none(tmp_path: Path) -> None:
+    parts = make_parts()
+    parts["ivar"][:, 2] = 1e-12
+    parts["ivar"][3] *= 1e-9  # a faint star is measured by itself
+    parts["ivar"][3, 2] = 0.0
+    parts["flux"][0, 2] = np.nan
+    given = parts["ivar"].copy()
+    read = TrainingSet.read(as_file(tmp_path / "set.pkl", ivar=given, flux=parts["flux"]))
+    expected = given.copy()
+    expected[:, 2] = 0.0
+    assert read.flux[0, 2] == 1.0
+    assert read.digest == digest_file(tmp_path / "set.pkl")
+    np.testing.assert_array_equal(read.ivar, expected)
+    np.testing.assert_array_equal(TrainingSet(**parts).ivar, expected)
+    np.testing.assert_array_equal(parts["ivar"], given)  # the caller's array stays as it is
+
+
 def test_an_unknown_ending(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="expected a name that ends in"):
-        TrainingSet.read(tmp_path / "set.csv")
     with pytest.raises(ValueError, match="expected a name that ends in"):
         TrainingSet(**make_parts()).write(tmp_path / "set.csv")
 
