@@ -33,7 +33,7 @@ def make_nights(realistic: Path) -> Iterator[ModuleType]:
     sys.modules[spec.name] = module  # its dataclass looks itself up there
     spec.loader.exec_module(module)
     yield module
-    del sys.modules[spec.name]
+    sys.modules.pop(spec.name, None)  # others load it as well
 
 
 @pytest.fixture(scope="session")

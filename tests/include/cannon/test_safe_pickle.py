@@ -28,6 +28,13 @@ from include.errors import BadInputError, Reason
 class NumpyOnePickler(pickle._Pickler):  # type: ignore[misc]
     """Names the functions as numpy 1 did."""
 
+    # As Python itself has it: dill, which Airflow imports, teaches Python's pickler ways of its own for these.
+    dispatch = {  # noqa: RUF012 - pickle's own name and kind
+        **pickle._Pickler.dispatch,
+        dict: pickle._Pickler.save_dict,
+        type: pickle._Pickler.save_type,
+    }
+
     def save_global(self, obj: Any, name: str | None = None) -> None:
         module = str(getattr(obj, "__module__", ""))
         if not module.startswith("numpy._core"):
