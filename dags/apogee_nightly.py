@@ -9,14 +9,12 @@ from airflow.sdk import DAG, Param, TriggerRule, task_group
 
 from apogee_cannon import (
     ApStarSensor,
-    ContinuumNormalizeOperator,
-    InferLabelsOperator,
     ListApStarsOperator,
     ObservingNightTimetable,
     PinModelOperator,
     PublishNightOperator,
 )
-from apogee_cannon.pools import FILES_POOL
+from apogee_cannon.analysis import normalize_and_infer
 from apogee_cannon.retries import RETRIES
 from include.apogee.nights import OBSERVATORIES
 from include.settings import Settings
@@ -104,21 +102,7 @@ def nightly(telescope: str) -> DAG:
 
         @task_group(group_id="star", prefix_group_id=False)
         def analyse(apstar_paths: list[str], model_id: str | None) -> None:
-            normalized = ContinuumNormalizeOperator(
-                task_id="normalize",
-                apstar_paths=apstar_paths,
-                continuum_regions_path=regions,
-                sum_axis=0,
-                pool=FILES_POOL,
-                map_index_template="{{ label }}",
-            )
-            InferLabelsOperator(
-                task_id="infer",
-                normalizations=normalized.output,
-                model_id=model_id,
-                pool=FILES_POOL,
-                map_index_template="{{ label }}",
-            )
+            normalize_and_infer(apstar_paths, model_id, continuum_regions_path=regions, sum_axis=0)
 
         publish = PublishNightOperator(
             task_id="publish_night",

@@ -8,13 +8,12 @@ from airflow.sdk import DAG, Param, TriggerRule, task_group
 
 from apogee_cannon import (
     ApStarSensor,
-    ContinuumNormalizeOperator,
     FetchApStarOperator,
-    InferLabelsOperator,
     ListStarsOperator,
     ReportStarsOperator,
     TrainCannonOperator,
 )
+from apogee_cannon.analysis import normalize_and_infer
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import FILES_POOL, TRAINING_POOL
 from apogee_cannon.retries import RETRIES
@@ -90,20 +89,11 @@ with DAG(
             pool=FILES_POOL,
             map_index_template="{{ label }}",
         )
-        normalized = ContinuumNormalizeOperator(
-            task_id="normalize",
-            apstar_paths=fetch.output,
+        normalize_and_infer(
+            fetch.output,
+            model_id,
             continuum_regions_path=str(SETTINGS.continuum_regions),
             sum_axis="{{ params.sum_axis }}",
-            pool=FILES_POOL,
-            map_index_template="{{ label }}",
-        )
-        InferLabelsOperator(
-            task_id="infer",
-            normalizations=normalized.output,
-            model_id=model_id,
-            pool=FILES_POOL,
-            map_index_template="{{ label }}",
         )
         wait >> fetch
 

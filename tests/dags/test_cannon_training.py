@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,9 +43,10 @@ def test_a_new_training_set_is_trained_and_comes_into_force(
 
 
 def test_a_broken_training_set_is_a_verdict_and_a_skip(
-    run_dag: RunDag, installation: Settings, catalog: Catalog
+    run_dag: RunDag, installation: Settings, catalog: Catalog, tmp_path: Path
 ) -> None:
-    installation.training_set.write_bytes(b"\x80\x04cos\nsystem\n(S'touch /tmp/ran'\ntR.")
+    marker = tmp_path / "ran"
+    installation.training_set.write_bytes(f"cos\nsystem\n(S'touch {marker}'\ntR.".encode())
     os.utime(installation.training_set, (0, 0))
     run = run_dag("cannon_training")
     parameters = TrainingParameters(label_names=installation.label_names)
@@ -54,6 +56,7 @@ def test_a_broken_training_set_is_a_verdict_and_a_skip(
     assert verdict is not None
     assert verdict.outcome is VerdictOutcome.BROKEN
     assert catalog.model_in_force("giants") is None
+    assert not marker.exists(), "a pickle that would run a command was refused, and nothing ran"
 
 
 def test_changed_content_is_trained_anew_and_the_night_is_pinned_to_it(

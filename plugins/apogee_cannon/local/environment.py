@@ -81,7 +81,7 @@ class Installation:
             "AIRFLOW__API_AUTH__JWT_SECRET": secret["jwt"],
             "AIRFLOW__API__SECRET_KEY": secret["session"],
             "AIRFLOW__CORE__FERNET_KEY": secret["fernet"],
-            # A finished task is noticed at the next heartbeat: 1 s makes 3.5 tasks/s of 1.3 ...
+            # A finished task is noticed at the next heartbeat: short tasks would wait for most of their time ...
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             # ... and a busy API server must not cost a task its life after three of them.
             "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "60",
