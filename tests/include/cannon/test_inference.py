@@ -129,7 +129,8 @@ def test_chunks_do_not_matter(sample: Sample, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "CHUNK", 7)
     monkeypatch.setattr(module, "_FORM_CHUNK", 3)
     result = sample.model.infer(sample.flux, sample.ivar)
-    np.testing.assert_allclose(result.labels, expected.labels, rtol=1e-7)
+    # A product of other shape adds in another order, and a fit ends within a ten-thousandth of an error.
+    np.testing.assert_allclose(result.labels, expected.labels, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(result.flags, expected.flags)
 
 
@@ -137,7 +138,7 @@ def test_order_of_spectra_does_not_matter(sample: Sample) -> None:
     order = np.random.default_rng(3).permutation(50)
     expected = sample.model.infer(sample.flux, sample.ivar)
     result = sample.model.infer(sample.flux[order], sample.ivar[order])
-    np.testing.assert_allclose(result.labels, expected.labels[order], rtol=1e-7)
+    np.testing.assert_allclose(result.labels, expected.labels[order], rtol=1e-5, atol=1e-5)
 
 
 def test_flux_of_masked_pixels_does_not_matter(sample: Sample) -> None:

