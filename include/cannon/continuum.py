@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from include.apogee.grid import WAVELENGTH
 from include.apogee.masks import StarFlag
+from include.cannon.threads import single_threaded
 from include.errors import BadInputError, Reason
 from include.identity import digest_of
 
@@ -159,6 +160,7 @@ def stacked_rows(star: ApStar) -> NDArray[np.intp]:
     return star.visit_rows[known] if star.ivar[star.visit_rows[known]].any() else star.visit_rows
 
 
+@single_threaded
 def normalize_rows(
     wavelength: Floats,
     flux: Floats,

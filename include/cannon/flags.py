@@ -19,9 +19,21 @@ class ResultFlag(ExplainedFlag):
     NOT_CONVERGED = 1 << 1, "No start of the fit reached a minimum: the labels are where it stopped."
     SINGULAR = 1 << 2, "The spectrum does not determine all labels: their covariance is NaN."
     AT_BOUND = 1 << 3, "A label is at the edge of the range in which it was sought: it is not a measurement."
+    NO_LINES = 1 << 4, "No lines are seen: a featureless spectrum describes it as well, the labels mean nothing."
     SEVERAL_MINIMA = 1 << 8, "Another minimum, elsewhere in the labels, fits about as well."
-    OUTSIDE_TRAINING = 1 << 9, "A label is outside the range of the training labels: the model extrapolates."
+    OUTSIDE_TRAINING = (
+        1 << 9,
+        "The labels are outside the training labels' hull (beyond the farthest, for many labels): the model extrapolates.",
+    )
     HIGH_CHI_SQUARE = 1 << 10, "The reduced chi-square is above 3: the model does not describe the spectrum."
+    UNLIKE_TRAINING_SET = (
+        1 << 11,
+        "The model leaves more than a fifth of the lines unexplained: the star is unlike those of the training set.",
+    )
+    FEW_TRAINING_STARS = (
+        1 << 12,
+        "The model was trained on fewer than 20 stars for each of its terms: formal errors are too small.",
+    )
     LOW_SNR = 1 << 16, "The signal-to-noise ratio is below 20 per pixel."
     FEW_PIXELS = 1 << 17, "Less than half of the model's pixels carry information in this spectrum."
     BAD_STARFLAG = 1 << 18, "STARFLAG says that the spectrum is not to be trusted."

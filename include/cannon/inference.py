@@ -2,7 +2,8 @@
 
 Chi-square is not convex in the labels (Ness et al. 2015, "test step").  The starts are percentiles of the training
 labels; labels are sought in a box that reaches one training range beyond the training labels on either side, so that a
-bad spectrum cannot run away.
+bad spectrum cannot run away.  From the minimum, one local step takes out what the noise of the model's coefficients did
+(:mod:`include.cannon.coefficient_noise`), when that is asked for.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.apogee.masks import BAD_STAR
+from include.cannon.best_fit import BestFit, best_fit, fisher, inverse
+from include.cannon.coefficient_noise import CoefficientNoise, corrected
 from include.cannon.flags import ResultFlag
-from include.cannon.objective import NumericalObjective, PolynomialObjective
-from include.cannon.optimisation import Minima, minimise
-from include.cannon.quadratic_forms import FormBuilder, QuadraticForms, join
+from include.cannon.label_hull import LabelHull
+from include.cannon.likeness import Likeness, likeness
+from include.cannon.objective import NumericalObjective, analytic_objective
+from include.cannon.optimisation import minimise
+from include.cannon.quadratic_forms import FormBuilder, QuadraticForms, join, take
 from include.cannon.spectra import PixelSelection, signal_to_noise
 from include.cannon.vectorizer import PolynomialVectorizer
 
@@ -25,7 +30,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
 """Raised whenever the same spectrum and model would give other labels: part of every result's identity."""
 
 MARGIN = 1.0
@@ -34,10 +39,14 @@ MARGIN = 1.0
 HIGH_CHI_SQUARE, LOW_SNR, FEW_PIXELS = 3.0, 20.0, 0.5
 """Above, below and below which (share of the model's pixels) a result is flagged (Casey et al. 2016 reject above 3)."""
 
-SIMILAR = 9.0
-"""Another minimum whose chi-square is larger by less than this, and whose distance squared is more, is worth a flag."""
+FEW_STARS = 20
+"""Training stars for each term below which every result is flagged: the errors' pulls reach 2."""
 
 CHUNK, _FORM_CHUNK = 1024, 64
+"""Spectra that are fitted together, and whose pixels are gathered together."""
+
+CHUNK_BYTES = 16_000_000
+"""Quadratic forms of spectra that are fitted together need no more memory than this, with many labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +61,14 @@ class Inference:
     """Shape (N, L), in the units of the training labels."""
     covariance: Floats
     """Formal covariance, shape (N, L, L), with noise and intrinsic scatter: inv(J'AJ), nuisances marginalised in A."""
+    errors: Floats
+    """Shape (N, L): formal, and added in quadrature what validation found beyond; without validation formal alone."""
     chi_sq: Floats
-    """Shape (N,), at the best nuisances, scatter included in the weights."""
+    """Shape (N,), at the best nuisances, scatter included in the weights; of the fit, before a correction."""
     reduced_chi_sq: Floats
     """Shape (N,): over n_pixels - L - the number of nuisances; NaN without degrees of freedom."""
+    unexplained: Floats
+    """Share of the lines that the model leaves unexplained (:mod:`include.cannon.likeness`), shape (N,)."""
     snr: Floats
     """Median of flux * sqrt(ivar) over the informative pixels, shape (N,)."""
     flags: NDArray[np.int64]
@@ -66,9 +79,16 @@ class Inference:
     """Steps of the start that was kept, shape (N,)."""
     n_pixels: Indices
     """Pixels that carry information, in the spectrum and in the model, shape (N,)."""
+    n_freedom: Indices
+    """Degrees of freedom of chi-square, shape (N,); 0 or less where there is no information."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def raw_errors(self) -> Floats:
+        """Formal errors, the square roots of the covariances' diagonals, shape (N, L)."""
+        return np.asarray(np.sqrt(np.einsum("nll->nl", self.covariance)))
 
 
 class Options(NamedTuple):
@@ -76,6 +96,8 @@ class Options(NamedTuple):
 
     n_initialisations: int = 10
     use_derivatives: bool = True
+    correct: bool = False
+    """Whether the coefficients' noise is taken out."""
 
 
 class Engine:
@@ -86,57 +108,76 @@ class Engine:
     vectorizer
         Terms and scales of the model.
     training_labels
-        Shape (N, L): starts, box and range.
+        Shape (N, L): starts, box and hull.
     builder
-        Makes chi-square of spectra.
+        Makes chi-square of spectra, and knows the noise of the coefficients.
+    beyond
+        Covariance of the labels' errors beyond the formal one, without and with the correction for the coefficients'
+        noise, shape (2, L, L), in the labels' units; default: none.
     """
 
-    def __init__(self, vectorizer: PolynomialVectorizer, training_labels: Floats, builder: FormBuilder) -> None:
+    def __init__(
+        self,
+        vectorizer: PolynomialVectorizer,
+        training_labels: Floats,
+        builder: FormBuilder,
+        beyond: Floats | None = None,
+    ) -> None:
         self.vectorizer, self.builder = vectorizer, builder
+        self.beyond = np.zeros((2, *[len(vectorizer.label_names)] * 2)) if beyond is None else beyond
         self._scaled = vectorizer.scaled(training_labels)
-        self.lowest, self.highest = self._scaled.min(axis=0), self._scaled.max(axis=0)
-        reach = MARGIN * (self.highest - self.lowest)
-        self.lower, self.upper = self.lowest - reach, self.highest + reach
+        lowest, highest = self._scaled.min(axis=0), self._scaled.max(axis=0)
+        reach = MARGIN * (highest - lowest)
+        self.lower, self.upper = lowest - reach, highest + reach
+        self._hull = LabelHull(self._scaled)
+        self._few_stars = len(training_labels) < FEW_STARS * vectorizer.n_terms
+
+    @property
+    def noise(self) -> CoefficientNoise | None:
+        """Noise of the coefficients, where it is known."""
+        return self.builder.noise
 
     def infer(self, flux: Floats, ivar: Floats, starflag: Indices, options: Options) -> Inference:
         """Infer the labels of spectra on the model's grid, shape (N, P), in chunks of bounded memory."""
-        chunks = [slice(start, start + CHUNK) for start in range(0, max(len(flux), 1), CHUNK)]
-        parts = [self._infer(flux[rows], ivar[rows], starflag[rows], options) for rows in chunks]
-        names = [name for name in Inference.__dataclass_fields__ if name != "label_names"]
-        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-        return Inference(label_names=self.vectorizer.label_names, **joined)
+        return self.infer_ways(flux, ivar, starflag, options, (options.correct,))[0]
 
-    def _infer(self, flux: Floats, ivar: Floats, starflag: Indices, options: Options) -> Inference:
-        count = len(flux)
+    def infer_ways(
+        self, flux: Floats, ivar: Floats, starflag: Indices, options: Options, ways: tuple[bool, ...]
+    ) -> list[Inference]:
+        """Answer the same fits without (False) and with (True) the correction for the coefficients' noise."""
+        size = min(CHUNK, max(CHUNK_BYTES // (8 * self.builder.theta.shape[1] ** 2), 1))
+        chunks = [slice(start, start + size) for start in range(0, max(len(flux), 1), size)]
+        parts = []
+        for rows in chunks:
+            fitted = self._fit(flux[rows], ivar[rows], options)
+            parts.append([self._answer(fitted, starflag[rows], correct=correct) for correct in ways])
+        names = [name for name in Inference.__dataclass_fields__ if name != "label_names"]
+        joined = [
+            {name: np.concatenate([getattr(part, name) for part in way]) for name in names}
+            for way in zip(*parts, strict=True)
+        ]
+        return [Inference(label_names=self.vectorizer.label_names, **values) for values in joined]
+
+    def starts(self, count: int) -> Floats:
+        """Scaled labels of the starts, shape (count, L): all labels at the same percentile, from low to high."""
+        return np.percentile(self._scaled, (np.arange(count) + 0.5) / count * 100.0, axis=0)
+
+    def _fit(self, flux: Floats, ivar: Floats, options: Options) -> _Fitted:
         forms, snr, invalid = self._forms(flux, ivar)
         freedom = forms.n_pixels - forms.n_nuisances - len(self.vectorizer.label_names)
         informed = np.flatnonzero(freedom > 0)
-        used = _take(forms, informed)
-        best = self._best(used, options)
-        labels, covariance = self._answer(used, best.x)
-        chi_sq = _spread(best.value, informed, count)
-        reduced = np.divide(chi_sq, freedom, out=np.full(count, np.nan), where=freedom > 0)
-        flags = np.zeros(count, dtype=np.int64)
-        flags[informed] = self._flags_of_fit(best, covariance)
-        flags |= self._flags_of_spectrum(reduced, snr, forms.n_pixels, starflag)
-        flags |= _bits((ResultFlag.INVALID_PIXELS, invalid), (ResultFlag.NO_INFORMATION, freedom <= 0))
-        return Inference(
-            label_names=self.vectorizer.label_names,
-            labels=_spread(labels, informed, count),
-            covariance=_spread(covariance, informed, count),
-            chi_sq=chi_sq,
-            reduced_chi_sq=reduced,
-            snr=snr,
-            flags=flags,
-            converged=_spread(best.converged, informed, count, fill=False),
-            n_iterations=_spread(best.n_iterations, informed, count, fill=0),
-            n_pixels=forms.n_pixels,
-        )
+        used = take(forms, informed)
+        kind = analytic_objective if options.use_derivatives else NumericalObjective
+        objective = kind(used, len(self.lower), self.vectorizer.order)
+        starts = self.starts(options.n_initialisations)
+        start = np.broadcast_to(starts, (len(informed), *starts.shape)).copy()
+        best = best_fit(minimise(objective, start, self.lower, self.upper), used, self.vectorizer)
+        return _Fitted(used, best, informed, freedom, forms.n_pixels, snr, invalid)
 
     def _forms(self, flux: Floats, ivar: Floats) -> tuple[QuadraticForms, Floats, Bools]:
         """Quadratic forms, signal-to-noise ratios, and which spectra had invalid pixels."""
-        selection = PixelSelection(self.builder.informative, _FORM_CHUNK)
-        work = np.empty((2, _FORM_CHUNK, self.builder.n_informative))
+        selection = PixelSelection(self.builder.informative, min(_FORM_CHUNK, max(len(flux), 1)))
+        work = np.empty((2, min(_FORM_CHUNK, max(len(flux), 1)), self.builder.n_informative))
         forms, snr, invalid = [], [], []
         for start in range(0, max(len(flux), 1), _FORM_CHUNK):
             rows = slice(start, start + _FORM_CHUNK)
@@ -146,84 +187,81 @@ class Engine:
             invalid.append(pixels.invalid)
         return join(forms), np.concatenate(snr), np.concatenate(invalid)
 
-    def starts(self, count: int) -> Floats:
-        """Scaled labels of the starts, shape (count, L): all labels at the same percentile, from low to high."""
-        return np.percentile(self._scaled, (np.arange(count) + 0.5) / count * 100.0, axis=0)
-
-    def _best(self, forms: QuadraticForms, options: Options) -> _Best:
-        kind = PolynomialObjective if options.use_derivatives else NumericalObjective
-        objective = kind(forms, len(self.lower), self.vectorizer.order)
-        starts = self.starts(options.n_initialisations)
-        start = np.broadcast_to(starts, (len(forms.c), *starts.shape)).copy()
-        return _choose(minimise(objective, start, self.lower, self.upper), forms, self.vectorizer)
-
-    def _answer(self, forms: QuadraticForms, x: Floats) -> tuple[Floats, Floats]:
-        """Labels and covariance, in the labels' units; the covariance is NaN where the labels are not determined."""
-        fisher = _fisher(forms, self.vectorizer, x)
-        scale = np.sqrt(np.maximum(np.einsum("nll->nl", fisher), np.finfo(float).tiny))
-        unit = fisher / (scale[:, :, None] * scale[:, None, :])
-        poor = np.linalg.eigvalsh(unit)[:, 0] < 1e-12
-        unit[poor] = np.eye(x.shape[1])
-        covariance = np.linalg.inv(unit) / (scale[:, :, None] * scale[:, None, :])
-        covariance[poor] = np.nan
+    def _answer(self, fitted: _Fitted, starflag: Indices, *, correct: bool) -> Inference:
+        count, rows, best = len(fitted.freedom), fitted.rows, fitted.best
+        x, covariance = self._labels(fitted, correct=correct)
         scales = self.vectorizer.scales
-        return self.vectorizer.unscaled(x), covariance * (scales[:, None] * scales)
+        covariance *= scales[:, None] * scales
+        freedom = fitted.freedom[rows]
+        like = likeness(best.value, fitted.forms.flat, freedom)
+        reduced = _spread(best.value / freedom, rows, count)
+        flags = self._flags_of_spectrum(fitted, reduced, starflag)
+        flags[rows] |= self._flags_of_fit(best, x, covariance, like)
+        return Inference(
+            label_names=self.vectorizer.label_names,
+            labels=_spread(self.vectorizer.unscaled(x), rows, count),
+            covariance=_spread(covariance, rows, count),
+            errors=_spread(np.sqrt(np.einsum("nll->nl", covariance + self.beyond[int(correct)])), rows, count),
+            chi_sq=_spread(best.value, rows, count),
+            reduced_chi_sq=reduced,
+            unexplained=_spread(like.unexplained, rows, count),
+            snr=fitted.snr,
+            flags=flags,
+            converged=_spread(best.converged, rows, count, fill=False),
+            n_iterations=_spread(best.n_iterations, rows, count, fill=0),
+            n_pixels=fitted.n_pixels,
+            n_freedom=fitted.freedom,
+        )
 
-    def _flags_of_fit(self, best: _Best, covariance: Floats) -> NDArray[np.int64]:
-        outside = ((best.x < self.lowest) | (best.x > self.highest)).any(axis=1)
-        at_bound = ((best.x <= self.lower) | (best.x >= self.upper)).any(axis=1)
+    def _labels(self, fitted: _Fitted, *, correct: bool) -> tuple[Floats, Floats]:
+        """Scaled labels and their covariance; the covariance is NaN where the labels are not determined."""
+        x = fitted.best.x
+        jacobian = self.vectorizer.jacobian(x)
+        information = fisher(fitted.forms, jacobian)
+        covariance, usable = inverse(information)
+        if not correct or self.noise is None:
+            return x, covariance
+        inside = usable & fitted.best.converged & ~self._at_bound(x)  # elsewhere it is no minimum
+        excess = self.noise.excess(fitted.forms.noise)
+        step, freed = corrected(self.vectorizer.design(x), jacobian, information, excess, inside)
+        return np.clip(x + step, self.lower, self.upper), np.where(inside[:, None, None], freed, covariance)
+
+    def _at_bound(self, x: Floats) -> Bools:
+        return np.asarray(((x <= self.lower) | (x >= self.upper)).any(axis=1))
+
+    def _flags_of_fit(self, best: BestFit, x: Floats, covariance: Floats, like: Likeness) -> NDArray[np.int64]:
         return _bits(
             (ResultFlag.NOT_CONVERGED, ~best.converged),
             (ResultFlag.SEVERAL_MINIMA, best.several),
-            (ResultFlag.OUTSIDE_TRAINING, outside),
-            (ResultFlag.AT_BOUND, at_bound),
+            (ResultFlag.OUTSIDE_TRAINING, self._hull.outside(x)),
+            (ResultFlag.AT_BOUND, self._at_bound(best.x)),
             (ResultFlag.SINGULAR, np.isnan(covariance[:, 0, 0])),
+            (ResultFlag.NO_LINES, like.no_lines),
+            (ResultFlag.UNLIKE_TRAINING_SET, like.unlike),
         )
 
-    def _flags_of_spectrum(
-        self, reduced: Floats, snr: Floats, n_pixels: Indices, starflag: Indices
-    ) -> NDArray[np.int64]:
+    def _flags_of_spectrum(self, fitted: _Fitted, reduced: Floats, starflag: Indices) -> NDArray[np.int64]:
         return _bits(
+            (ResultFlag.NO_INFORMATION, fitted.freedom <= 0),
             (ResultFlag.HIGH_CHI_SQUARE, reduced > HIGH_CHI_SQUARE),
-            (ResultFlag.LOW_SNR, ~(snr >= LOW_SNR)),
-            (ResultFlag.FEW_PIXELS, n_pixels < FEW_PIXELS * self.builder.n_informative),
+            (ResultFlag.LOW_SNR, ~(fitted.snr >= LOW_SNR)),
+            (ResultFlag.FEW_PIXELS, fitted.n_pixels < FEW_PIXELS * self.builder.n_informative),
             (ResultFlag.BAD_STARFLAG, (starflag & int(BAD_STAR)) != 0),
+            (ResultFlag.INVALID_PIXELS, fitted.invalid),
+            (ResultFlag.FEW_TRAINING_STARS, np.full(len(reduced), self._few_stars)),
         )
 
 
-class _Best(NamedTuple):
-    """The start that was kept."""
+class _Fitted(NamedTuple):
+    """Fits of n spectra, before they are answered."""
 
-    x: Floats  # (n, L)
-    value: Floats  # (n,)
-    converged: Bools
-    n_iterations: Indices
-    several: Bools
-
-
-def _choose(minima: Minima, forms: QuadraticForms, vectorizer: PolynomialVectorizer) -> _Best:
-    """The lowest chi-square of the starts that converged; of all of them when none did."""
-    value = np.where(minima.converged | ~minima.converged.any(axis=1, keepdims=True), minima.value, np.inf)
-    which = value.argmin(axis=1)
-    rows = np.arange(len(which))
-    x, lowest = minima.x[rows, which], minima.value[rows, which]
-    apart = minima.x - x[:, None]
-    distance = np.einsum("nsl,nlm,nsm->ns", apart, _fisher(forms, vectorizer, x), apart)
-    several = (minima.converged & (minima.value - lowest[:, None] < SIMILAR) & (distance > SIMILAR)).any(axis=1)
-    return _Best(x, lowest, minima.converged[rows, which], minima.n_iterations[rows, which], several)
-
-
-def _fisher(forms: QuadraticForms, vectorizer: PolynomialVectorizer, x: Floats) -> Floats:
-    """J'AJ at scaled labels x (n, L), shape (n, L, L)."""
-    jacobian = vectorizer.jacobian(x)[:, 1:]
-    return np.asarray(np.swapaxes(jacobian, 1, 2) @ (forms.a @ jacobian))
-
-
-def _take(forms: QuadraticForms, rows: Indices) -> QuadraticForms:
-    if len(rows) == len(forms.c):
-        return forms
-    a, b, c, n_pixels, n_nuisances = forms
-    return QuadraticForms(a[rows], b[rows], c[rows], n_pixels[rows], n_nuisances[rows])
+    forms: QuadraticForms  # of the spectra with information
+    best: BestFit  # of the same
+    rows: Indices  # which these are
+    freedom: Indices  # (n,)
+    n_pixels: Indices  # (n,)
+    snr: Floats  # (n,)
+    invalid: Bools  # (n,)
 
 
 def _spread(values: NDArray[Any], rows: Indices, count: int, *, fill: float = np.nan) -> NDArray[Any]:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from include.cannon.coefficient_noise import CoefficientNoise
+from include.cannon.fitting import check_regularization, check_scatter, provenance, train_and_validate
 from include.cannon.inference import Engine, Inference, Options
 from include.cannon.model_file import ModelParts, read_parts, write_parts
+from include.cannon.progress import Progress
 from include.cannon.quadratic_forms import FormBuilder
 from include.cannon.regridding import regrid, same_grid
+from include.cannon.restrictions import Bounds, Censors, censored_terms, term_bounds
 from include.cannon.scatter import ScatterRule
 from include.cannon.threads import single_threaded
 from include.cannon.trainer import Trainer
-from include.cannon.training import METHOD_VERSION, Progress
 from include.cannon.training_checks import check_labels, check_terms
 from include.cannon.training_set import TrainingSet
-from include.cannon.validation import Choice, candidates, choose_components
+from include.cannon.validation import Validation
 from include.cannon.vectorizer import PolynomialVectorizer
 from include.errors import BadInputError, Reason
 
@@ -52,6 +52,10 @@ class CannonModel:
     loadings
         Of K latent variables that stand for what the labels leave unexplained (:mod:`include.cannon.latent`), shape
         (P, K), projected out at inference; default: K = 0.
+    noise
+        Of the coefficients (:mod:`include.cannon.coefficient_noise`); None where it is not known.
+    validation
+        What validation found (:mod:`include.cannon.validation`); None for a model that was not validated.
     """
 
     wavelength: Floats
@@ -61,6 +65,9 @@ class CannonModel:
     training_labels: Floats
     metadata: Metadata = field(default_factory=dict)
     loadings: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    noise: CoefficientNoise | None = None
+    validation: Validation | None = None
+    _engines: dict[tuple[bool, int], Engine] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.loadings.size:
@@ -76,6 +83,11 @@ class CannonModel:
         """Which pixels could be trained, shape (P,)."""
         return np.isfinite(self.s2)
 
+    @property
+    def corrects(self) -> bool:
+        """Whether inference corrects for the coefficients' noise unless told otherwise: as validation found."""
+        return self.validation is not None and self.validation.corrected
+
     @classmethod
     @single_threaded
     def train(
@@ -83,13 +95,17 @@ class CannonModel:
         training_set: TrainingSet,
         label_names: Sequence[str] | None = None,
         order: int = 2,
-        regularization: float = 0.0,
+        regularization: float | ArrayLike = 0.0,
         *,
         scatter_rule: ScatterRule | str = ScatterRule.RESTRICTED,
+        scatter: ArrayLike | None = None,
         latent_components: int | None = None,
+        censors: Censors | None = None,
+        bounds: Bounds | None = None,
+        validate: bool = True,
         progress: Progress | None = None,
     ) -> CannonModel:
-        """Train a model.
+        """Train a model, and validate it.
 
         Parameters
         ----------
@@ -100,16 +116,26 @@ class CannonModel:
         order
             Degree of the polynomial, at least 1.
         regularization
-            L1 strength Lambda on the coefficients of all terms but the constant (Casey et al. 2016), 0 or more.
+            L1 strength Lambda on the coefficients of all terms but the constant (Casey et al. 2016), 0 or more: one for
+            all pixels, or shape (P,).  :func:`include.cannon.regularization_path.choose_regularization` finds one.
         scatter_rule
             How the intrinsic scatter is estimated.
+        scatter
+            The intrinsic scatter sqrt(s2) of each pixel, shape (P,), where it is not to be estimated.
         latent_components
-            Number of latent variables for what the labels leave unexplained.  None: as many as validation on folds
-            finds to lower the errors of the labels, often none (:mod:`include.cannon.validation`); the metadata say
-            what it found.  Validation takes about ten times as long as training with 0.  They do not go together with
-            ``regularization``, which leaves them at 0.
+            Number of latent variables for what the labels leave unexplained.  None: as many as validation finds to lower
+            the errors of the labels, often none; without validation none.  They do not go together with
+            ``regularization``, ``scatter`` or ``bounds``, which leave them at 0.
+        censors
+            For a label, the wavelength ranges on which it may act (:mod:`include.cannon.restrictions`).
+        bounds
+            For a term, the least and the greatest coefficient at every pixel (the same).
+        validate
+            Whether the labels of each star are inferred by the model of others, in folds: that finds the options that
+            help and the errors that formal ones miss (:mod:`include.cannon.cross_validation`), and takes about ten times as
+            long as training alone.  A set of few stars for its terms is not validated.
         progress
-            Called with the number of pixels done and their total, anew for every fit of all the stars.
+            Called with the work that is done and the total, after every few pixels.
 
         Raises
         ------
@@ -119,21 +145,32 @@ class CannonModel:
         ValueError
             A parameter is out of its range.
         """
-        if not (0.0 <= regularization < np.inf):
-            raise ValueError(f"regularization: expected a finite number, 0 or more, got {regularization}.")
-        rule = ScatterRule(scatter_rule)
         chosen = training_set if label_names is None else training_set.select(label_names)
         check_labels(chosen.labels, chosen.label_names)
         vectorizer = PolynomialVectorizer.fit(chosen.label_names, chosen.labels, order)
         check_terms(vectorizer, chosen.labels, np.asarray(chosen.ivar.any(axis=1)))
-        trainer = Trainer(chosen, vectorizer, regularization, rule)
-        choice = _choice(trainer, latent_components)
-        theta, loadings, s2 = next(trainer.fits([choice.n_components], progress=progress))
-        if not np.isfinite(s2).any():
-            message = "no pixel has enough stars with weight for the terms of the model: check ivar, or add stars."
-            raise BadInputError(Reason.BAD_TRAINING_SET, message)
-        metadata = _metadata(trainer, int(np.isfinite(s2).sum())) | _metadata_of(choice, loadings)
-        return cls(chosen.wavelength, vectorizer, theta, s2, chosen.labels, metadata, loadings)
+        trainer = Trainer(
+            chosen,
+            vectorizer,
+            regularization=check_regularization(regularization, len(chosen.wavelength)),
+            rule=ScatterRule(scatter_rule),
+            s2=check_scatter(scatter, len(chosen.wavelength)),
+            allowed=censored_terms(vectorizer, chosen.wavelength, censors),
+            bounds=term_bounds(vectorizer, bounds),
+        )
+        fit, validation = train_and_validate(trainer, latent_components, validate=validate, progress=progress)
+        metadata = provenance(trainer, fit, validation, censors=censors, bounds=bounds)
+        return cls(
+            chosen.wavelength,
+            vectorizer,
+            fit.theta,
+            fit.s2,
+            chosen.labels,
+            metadata,
+            fit.loadings,
+            fit.noise,
+            validation,
+        )
 
     def with_metadata(self, **values: str | float | bool) -> CannonModel:
         """Return the model with more metadata: plain texts, numbers and truth values."""
@@ -161,6 +198,7 @@ class CannonModel:
         use_derivatives: bool = True,
         correct_coefficient_noise: bool | None = None,
         marginalize_continuum: bool = True,
+        latent_components: int | None = None,
         *,
         wavelength: ArrayLike | None = None,
         starflag: ArrayLike | None = None,
@@ -177,9 +215,13 @@ class CannonModel:
         use_derivatives
             Analytic derivatives; False: numerical ones, which take longer to the same answer.
         correct_coefficient_noise
-            None: as the model's validation found; a model without validation (all of this version): off.
+            Take out what the noise of the model's coefficients does to labels and errors
+            (:mod:`include.cannon.coefficient_noise`).  None: as the model's validation found; not validated: off.
         marginalize_continuum
             Project the residual continuum out: sines and cosines on each detector, with a flat prior.
+        latent_components
+            How many of the model's latent components to project out; the variation of the others counts as scatter.
+            None: all that the model has, which is what its validation found; not validated and not asked for: none.
         wavelength
             Grid of the spectra, shape (Q,), vacuum Angstrom, where it is not the model's: they are brought onto it
             (:func:`include.cannon.regridding.regrid`).
@@ -195,15 +237,19 @@ class CannonModel:
         """
         if n_initialisations < 1:
             raise ValueError(f"n_initialisations: expected 1 or more, got {n_initialisations}.")
-        if correct_coefficient_noise:
+        if correct_coefficient_noise and self.noise is None:
             raise ValueError(
-                "correct_coefficient_noise: expected None or False; the model keeps neither the noise of its coefficients "
-                "nor a validation that says that correcting for it helps."
+                "correct_coefficient_noise: expected None or False, for the model does not keep the noise of its "
+                "coefficients (it has a penalty or bounds, or too many terms)."
             )
+        count = self.loadings.shape[1] if latent_components is None else latent_components
+        if not 0 <= count <= self.loadings.shape[1]:
+            raise ValueError(f"latent_components: expected 0 to {self.loadings.shape[1]}, got {count}.")
+        correct = self.corrects if correct_coefficient_noise is None else correct_coefficient_noise
         fluxes, ivars = self._on_grid(flux, ivar, wavelength)
         flags = np.broadcast_to(np.asarray(0 if starflag is None else starflag, dtype=np.int64), len(fluxes))
-        engine = self._marginalizing if marginalize_continuum else self._plain
-        return engine.infer(fluxes, ivars, flags, Options(n_initialisations, use_derivatives))
+        options = Options(n_initialisations, use_derivatives, correct)
+        return self._engine(marginalize=marginalize_continuum, count=count).infer(fluxes, ivars, flags, options)
 
     def write(self, path: str | Path) -> None:
         """Write the model as FITS with its provenance, atomically: see :mod:`include.cannon.model_file`."""
@@ -218,6 +264,8 @@ class CannonModel:
             self.vectorizer.scales,
             dict(self.metadata),
             self.loadings,
+            self.noise,
+            self.validation,
         )
         write_parts(path, parts, terms=self.vectorizer.terms)
 
@@ -235,7 +283,15 @@ class CannonModel:
         parts = read_parts(path)
         vectorizer = PolynomialVectorizer(parts.label_names, parts.order, parts.offsets, parts.scales)
         return cls(
-            parts.wavelength, vectorizer, parts.theta, parts.s2, parts.training_labels, parts.metadata, parts.loadings
+            parts.wavelength,
+            vectorizer,
+            parts.theta,
+            parts.s2,
+            parts.training_labels,
+            parts.metadata,
+            parts.loadings,
+            parts.noise,
+            parts.validation,
         )
 
     def _on_grid(self, flux: ArrayLike, ivar: ArrayLike, wavelength: ArrayLike | None) -> tuple[Floats, Floats]:
@@ -252,56 +308,18 @@ class CannonModel:
             )
         return fluxes, ivars
 
-    @cached_property
-    def _marginalizing(self) -> Engine:
-        return self._engine(marginalize=True)
-
-    @cached_property
-    def _plain(self) -> Engine:
-        return self._engine(marginalize=False)
-
-    def _engine(self, *, marginalize: bool) -> Engine:
-        builder = FormBuilder(self.wavelength, self.theta, self.s2, loadings=self.loadings, marginalize=marginalize)
-        return Engine(self.vectorizer, self.training_labels, builder)
-
-
-def _choice(trainer: Trainer, asked: int | None) -> Choice:
-    """The number of latent components that was asked for, or that validation finds."""
-    n_stars, n_terms = len(trainer.training_set), trainer.vectorizer.n_terms
-    if asked is None:
-        counts = (0,) if trainer.regularization else candidates(n_stars, n_terms)
-        return choose_components(trainer, counts) if len(counts) > 1 else Choice(0, {})
-    if not 0 <= asked < max(n_stars - n_terms, 1):
-        raise ValueError(f"latent_components: expected 0 to {max(n_stars - n_terms, 1) - 1}, got {asked}.")
-    if asked and trainer.regularization:
-        raise ValueError(
-            "latent_components: expected None or 0 with regularization, whose penalty is for labels' terms."
-        )
-    return Choice(asked, {})
-
-
-def _metadata_of(choice: Choice, loadings: Floats) -> dict[str, str | int | float | bool]:
-    """The number of components, and the geometric mean of the labels' errors that validation found, over those of 0."""
-    means = {
-        f"validation_{count}_components": float(np.exp(np.log(ratios).mean()))
-        for count, ratios in choice.ratios.items()
-    }
-    return {"latent_components": loadings.shape[1], **means}
-
-
-def _metadata(trainer: Trainer, n_trained: int) -> dict[str, str | int | float | bool]:
-    training_set = trainer.training_set
-    return {
-        "training_set": training_set.digest,
-        "label_names": ",".join(training_set.label_names),
-        "order": trainer.vectorizer.order,
-        "regularization": float(trainer.regularization),
-        "scatter_rule": str(trainer.rule),
-        "n_stars": len(training_set),
-        "n_pixels": len(training_set.wavelength),
-        "n_trained_pixels": n_trained,
-        "method_version": METHOD_VERSION,
-        "numpy": np.__version__,
-        "scipy": version("scipy"),
-        "python": platform.python_version(),
-    }
+    def _engine(self, *, marginalize: bool, count: int) -> Engine:
+        """The engine that projects out the continuum or not, and `count` latent components; made once."""
+        key = marginalize, count
+        if key not in self._engines:
+            builder = FormBuilder(
+                self.wavelength,
+                self.theta,
+                self.s2 + (self.loadings[:, count:] ** 2).sum(axis=1),
+                loadings=self.loadings[:, :count],
+                noise=self.noise,
+                marginalize=marginalize,
+            )
+            beyond = None if self.validation is None else self.validation.beyond
+            self._engines[key] = Engine(self.vectorizer, self.training_labels, builder, beyond)
+        return self._engines[key]

@@ -2,8 +2,9 @@
 
 HDU 0 has the provenance in its header (``HIERARCH MODEL name``); THETA (P, T) and S2 (P,) are images of float64,
 WAVELENGTH (P,) in Angstrom, TRAINING (N, L) the labels of the training stars, LOADINGS (P, K) of the latent variables
-where there are any; LABELS and TERMS are tables, a row a label (name, offset, scale) and a row a term.  Every HDU has
-CHECKSUM and DATASUM.
+where there are any; LABELS and TERMS are tables, a row a label (name, offset, scale) and a row a term.  The noise of the
+coefficients, where it is known, is NOISE_AMPLITUDES (P, R) and NOISE_MODES (R, T, T); what validation found is in the
+HDUs of :mod:`include.cannon.validation_file`.  Every HDU has CHECKSUM and DATASUM.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.monomials import monomials
+from include.cannon.validation import Validation
+from include.cannon.validation_file import read_validation, validation_hdus
 from include.errors import BadInputError, Reason
 from include.files import atomic_write
 
@@ -27,10 +31,11 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Metadata = dict[str, str | int | float | bool]
 
-FORMAT = "CANNON MODEL 2"
+FORMAT = "CANNON MODEL 3"
 """What ``MODELFMT`` in the primary header says."""
 
 _IMAGES = ("THETA", "S2", "WAVELENGTH", "TRAINING")
+_NOISE = ("NOISE_AMPLITUDES", "NOISE_MODES")
 _UNITS = {"WAVELENGTH": "Angstrom"}
 _HIGHEST_ORDER = 10
 
@@ -48,6 +53,8 @@ class ModelParts(NamedTuple):
     scales: Floats
     metadata: Metadata
     loadings: Floats
+    noise: CoefficientNoise | None
+    validation: Validation | None
 
 
 def write_parts(path: str | Path, parts: ModelParts, *, terms: tuple[str, ...]) -> None:
@@ -66,6 +73,12 @@ def write_parts(path: str | Path, parts: ModelParts, *, terms: tuple[str, ...]) 
     product.extend([_image(name, array) for name, array in arrays])
     if parts.loadings.size:  # FITS has no axis of length 0
         product.append(_image("LOADINGS", parts.loadings))
+    if parts.noise is not None:
+        product.extend(
+            [_image(*item) for item in zip(_NOISE, (parts.noise.amplitudes, parts.noise.modes), strict=True)]
+        )
+    if parts.validation is not None:
+        product.extend(validation_hdus(parts.validation))
     product.append(fits.BinTableHDU.from_columns(labels, name="LABELS"))
     product.append(fits.BinTableHDU.from_columns([_texts("TERM", terms)], name="TERMS"))
     metadata = json.dumps(parts.metadata, sort_keys=True)
@@ -164,7 +177,15 @@ def _parse(path: str | Path, hdus: fits.HDUList) -> ModelParts:
         scales=np.array(table["SCALE"], dtype=np.float64),
         metadata=json.loads(_text(hdus["METADATA"].data["JSON"][0])),
         loadings=np.array(loadings, dtype=np.float64),
+        noise=_noise(hdus),
+        validation=read_validation(hdus),
     )
+
+
+def _noise(hdus: fits.HDUList) -> CoefficientNoise | None:
+    if not any(name in hdus for name in _NOISE):
+        return None
+    return CoefficientNoise(*(np.array(hdus[name].data, dtype=np.float64) for name in _NOISE))
 
 
 def _text(value: str | bytes) -> str:
@@ -180,10 +201,33 @@ def _checked(path: str | Path, parts: ModelParts) -> ModelParts:
     fits_together &= parts.loadings.shape == (n_pixels, parts.metadata.get("latent_components", 0))
     if parts.theta.shape != expected or not fits_together:
         raise _bad(path, f"coefficients of shape {parts.theta.shape} where {expected} was expected, or other parts")
+    if not _fit_the_model(parts, expected):
+        raise _bad(path, "noise of the coefficients or a validation of another shape")
     finite = np.isfinite(parts.theta).all() and np.isfinite(parts.loadings).all()
     if not (finite and (parts.s2 >= 0).all() and (parts.scales > 0).all()):
         raise _bad(path, "values that no model has")
     return parts
+
+
+def _fit_the_model(parts: ModelParts, shape: tuple[int, int]) -> bool:
+    """Whether noise and validation have the shapes of the model, whose coefficients have this one."""
+    noise, validation = parts.noise, parts.validation
+    fits_together = True
+    if noise is not None:
+        n_modes = len(noise.modes)
+        fits_together &= noise.amplitudes.shape == (shape[0], n_modes) and noise.modes.shape == (
+            n_modes,
+            *shape[1:] * 2,
+        )
+        fits_together &= bool(np.isfinite(noise.amplitudes).all() and np.isfinite(noise.modes).all())
+    if validation is not None:
+        n_labels = len(parts.label_names)
+        fits_together &= validation.labels.shape == validation.truth.shape == parts.training_labels.shape
+        fits_together &= all(len(trial.ratio) == n_labels for trial in validation.trials)
+        fits_together &= validation.beyond.shape == (2, n_labels, n_labels) and bool(
+            np.isfinite(validation.beyond).all()
+        )
+    return fits_together
 
 
 def _bad(path: str | Path, what: str) -> BadInputError:

@@ -55,13 +55,13 @@ class Monomials:
 
     def evaluate(self, x: Floats) -> Floats:
         """Values of all monomials, shape (..., T), at points x of shape (..., L)."""
-        columns = np.moveaxis(x, -1, 0)
+        columns = x.transpose(x.ndim - 1, *range(x.ndim - 1))
         values = np.empty((len(self), *x.shape[:-1]))
         values[0] = 1.0
         for degree in range(1, self.order + 1):
             part = slice(self._first[degree], self._first[degree + 1])
             np.multiply(values[self._parent[part]], columns[self._last[part]], out=values[part])
-        return np.moveaxis(values, 0, -1)
+        return values.transpose(*range(1, values.ndim), 0)
 
     def index(self, factors: tuple[int, ...]) -> int:
         """Position of the monomial that multiplies these variables, in any order."""

@@ -117,14 +117,14 @@ class _State:
 def _newton(hessian: Floats, gradient: Floats, held: Bools, damping: Floats) -> tuple[Floats, Bools]:
     """Damped Newton steps (outwards where held: the box stops those), and whether the matrix was positive definite."""
     size = hessian.shape[-1]
-    matrix = np.ascontiguousarray(np.moveaxis(hessian, (2, 3), (0, 1)))  # (L, L, n, S): long last axes
-    held = np.moveaxis(held, 2, 0)
+    matrix = np.ascontiguousarray(hessian.transpose(2, 3, 0, 1))  # (L, L, n, S): long last axes
+    held = held.transpose(2, 0, 1)
     matrix *= ~(held[:, None] | held[None, :])
     diagonal = np.abs(np.einsum("kkns->kns", matrix))
     diagonal = np.maximum(diagonal, _FLAT * diagonal.max(axis=0)) + np.finfo(float).tiny
     for k in range(size):
         matrix[k, k] += damping * diagonal[k] + held[k]
-    return solve_definite(matrix, -np.moveaxis(gradient, 2, 0))
+    return solve_definite(matrix, -gradient.transpose(2, 0, 1))
 
 
 def solve_definite(matrix: Floats, right: Floats) -> tuple[Floats, Bools]:
@@ -154,4 +154,4 @@ def solve_definite(matrix: Floats, right: Floats) -> tuple[Floats, Bools]:
         right[k + 1 :] -= ratio * right[k]
     for k in range(size - 1, -1, -1):
         right[k] = (right[k] - np.sum(matrix[k, k + 1 :] * right[k + 1 :], axis=0)) / matrix[k, k]
-    return np.moveaxis(right, 0, -1), definite
+    return right.transpose(*range(1, right.ndim), 0), definite

@@ -12,6 +12,10 @@ of faint stars.
 Latent variables (:mod:`include.cannon.latent`) are nuisances too, with a unit normal prior: their loadings Lambda join
 theta as further columns, and then N = Lambda' W Lambda + 1.  The prior adds K data to chi-square and the variables take
 K away, so that its expectation stays the same.
+
+The same sums of weights give two more things: chi-square of a featureless spectrum, f = 1
+(:mod:`include.cannon.likeness`), and the weights times the amplitudes of the coefficients' noise
+(:mod:`include.cannon.coefficient_noise`).
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.continuum import basis, detector_pixels
 
 Floats = NDArray[np.float64]
@@ -32,7 +37,12 @@ GUARD = 1e-12
 """Share of a nuisance matrix's mean diagonal added to it, for detectors with fewer good pixels than nuisances."""
 
 CACHED_BYTES = 200_000_000
-"""Products of theta that need no more memory than this are kept with the model; else they are made anew, in pieces."""
+"""Products of theta that need no more memory than this are kept with the model; else each spectrum is multiplied by
+itself."""
+
+
+FEW = 4
+"""Spectra up to which each is multiplied by itself: to read the products of theta from memory would take longer."""
 
 
 class QuadraticForms(NamedTuple):
@@ -44,6 +54,10 @@ class QuadraticForms(NamedTuple):
     """Shape (n, T - 1)."""
     c: Floats
     """Shape (n,)."""
+    flat: Floats
+    """Chi-square of a featureless spectrum, shape (n,); latent variables have no part in it."""
+    noise: Floats
+    """Sums of the weights times the amplitudes of the coefficients' noise, shape (n, R); R = 0 where it is not known."""
     n_pixels: Indices
     """Informative pixels, shape (n,)."""
     n_nuisances: Indices
@@ -52,16 +66,23 @@ class QuadraticForms(NamedTuple):
 
 def join(forms: Sequence[QuadraticForms]) -> QuadraticForms:
     """Return the forms of all spectra, in order."""
-    a, b, c, n_pixels, n_nuisances = (np.concatenate(part) for part in zip(*forms, strict=True))
-    return QuadraticForms(a, b, c, n_pixels, n_nuisances)
+    return QuadraticForms._make(np.concatenate(part) for part in zip(*forms, strict=True))
+
+
+def take(forms: QuadraticForms, rows: Indices) -> QuadraticForms:
+    """Return the forms of these spectra."""
+    if len(rows) == len(forms.c):
+        return forms
+    return QuadraticForms._make(part[rows] for part in forms)
 
 
 class _Detector(NamedTuple):
     """What projecting out a detector's continuum needs, for any spectrum."""
 
     pixels: slice  # among the informative pixels of the model
+    linear: Floats  # (p, T), theta and the depth
     nuisances: Floats  # (p, K), orthonormal
-    products: Floats  # (p, K * (T - 1) + K (K + 1) / 2): nuisances times theta, and times each other
+    products: Floats  # (p, K T + K (K + 1) / 2): nuisances times theta and the depth, and times each other
     unfold: Indices  # (K, K)
 
 
@@ -76,22 +97,37 @@ class FormBuilder:
         Shape (P, T) and (P,); pixels of infinite s2 are left out.
     loadings
         Shape (P, K), of latent variables to project out; default: there are none.
+    noise
+        Of the coefficients; default: not known.
     marginalize
         Whether the residual continuum is projected out.
     """
 
     def __init__(
-        self, wavelength: Floats, theta: Floats, s2: Floats, *, loadings: Floats | None = None, marginalize: bool
+        self,
+        wavelength: Floats,
+        theta: Floats,
+        s2: Floats,
+        *,
+        loadings: Floats | None = None,
+        noise: CoefficientNoise | None = None,
+        marginalize: bool,
     ) -> None:
         self.informative = np.isfinite(s2)
         self.s2 = s2[self.informative]
+        self.noise = noise
         self.baseline = theta[self.informative, 0]
         columns = theta[:, 1:] if loadings is None else np.hstack([theta[:, 1:], loadings])
         self.n_latent = columns.shape[1] + 1 - theta.shape[1]
         self.theta = np.ascontiguousarray(columns[self.informative])
+        self._depth = self.baseline - 1.0  # of the model's baseline: what a featureless spectrum lacks
+        self._linear = np.column_stack([self.theta, self._depth])
         self._first, self._second, self._unfold = _pairs(self.theta.shape[1])
+        amplitudes = np.empty((len(self.s2), 0)) if noise is None else noise.amplitudes[self.informative]
+        self._single = np.column_stack([self._depth**2, amplitudes])
         cached = self.theta.shape[0] * len(self._first) * 8 <= CACHED_BYTES
-        self._products = self.theta[:, self._first] * self.theta[:, self._second] if cached else None
+        products = self.theta[:, self._first] * self.theta[:, self._second] if cached else None
+        self._products = None if products is None else np.hstack([products, self._single])
         self.detectors = self._detectors(wavelength[self.informative]) if marginalize else ()
 
     @property
@@ -116,30 +152,41 @@ class FormBuilder:
         np.subtract(flux, self.baseline, out=residual)
         c = np.einsum("np,np,np->n", weight, residual, residual)
         weighted = np.multiply(weight, residual, out=residual)
-        a, b = self._products_with(weight)[:, self._unfold], weighted @ self.theta
+        quadratic, linear = self._products_with(weight), weighted @ self._linear
+        n_pairs = len(self._first)
+        a, b = quadratic[:, :n_pairs][:, self._unfold], linear[:, :-1]
+        flat = c + 2.0 * linear[:, -1] + quadratic[:, n_pairs]
         n_nuisances = np.zeros(len(c), dtype=np.intp)
         for detector in self.detectors:
             part = np.s_[:, detector.pixels]
-            _project_out(detector, weight[part], weighted[part], a, b, c)
+            products = _products_of_detector(detector, weight[part])
+            _project_out(detector, products, weighted[part] @ detector.nuisances, (a, b, c, flat))
             n_nuisances += np.minimum(np.count_nonzero(ivar[part], axis=1), detector.nuisances.shape[1])
         if self.n_latent:
             a, b, c = _without_latent(a, b, c, a.shape[1] - self.n_latent)
-        return QuadraticForms(a, b, c, np.count_nonzero(ivar, axis=1), n_nuisances)
+        noise = quadratic[:, n_pairs + 1 :]
+        return QuadraticForms(a, b, c, flat, noise, np.count_nonzero(ivar, axis=1), n_nuisances)
 
     def _products_with(self, weight: Floats) -> Floats:
-        """Each distinct element of A, shape (n, (T - 1) T / 2)."""
-        if self._products is not None:
-            return np.asarray(weight @ self._products)
-        result = np.zeros((len(weight), len(self._first)))
-        step = max(1, CACHED_BYTES // (64 * len(self._first)))
-        for start in range(0, len(self.theta), step):
-            theta = self.theta[start : start + step]
-            result += weight[:, start : start + step] @ (theta[:, self._first] * theta[:, self._second])
-        return result
+        """Each distinct element of A, then the sums of weights with single columns, shape (n, (T - 1) T / 2 + 1 + R)."""
+        if len(weight) <= FEW or self._products is None:
+            return np.stack([self._products_with_one(row) for row in weight]) if len(weight) else self._nothing()
+        return np.asarray(weight @ self._products)
+
+    def _products_with_one(self, weight: Floats) -> Floats:
+        """The same for one spectrum, shape (p,), from its own product with theta."""
+        from scipy.linalg import get_blas_funcs
+
+        root = self.theta * np.sqrt(weight)[:, None]
+        product = get_blas_funcs("syrk", (root,))(1.0, root.T)  # its upper triangle
+        return np.concatenate([product[self._first, self._second], weight @ self._single])
+
+    def _nothing(self) -> Floats:
+        return np.empty((0, len(self._first) + self._single.shape[1]))
 
     def _detectors(self, wavelength: Floats) -> tuple[_Detector, ...]:
         pixels = [part for part in detector_pixels(wavelength) if part.stop > part.start]
-        return tuple(_detector(part, wavelength[part], self.theta[part]) for part in pixels)
+        return tuple(_detector(part, wavelength[part], self._linear[part]) for part in pixels)
 
 
 def _detector(pixels: slice, wavelength: Floats, theta: Floats) -> _Detector:
@@ -148,24 +195,45 @@ def _detector(pixels: slice, wavelength: Floats, theta: Floats) -> _Detector:
     nuisances = np.ascontiguousarray(nuisances[:, kept])
     first, second, unfold = _pairs(nuisances.shape[1])
     mixed = (nuisances[:, :, None] * theta[:, None, :]).reshape(len(theta), -1)
-    return _Detector(pixels, nuisances, np.hstack([mixed, nuisances[:, first] * nuisances[:, second]]), unfold)
+    products = np.hstack([mixed, nuisances[:, first] * nuisances[:, second]])
+    return _Detector(pixels, theta, nuisances, products, unfold)
 
 
-def _project_out(detector: _Detector, weight: Floats, weighted: Floats, a: Floats, b: Floats, c: Floats) -> None:
-    """Take a detector's nuisances out of a, b and c, in place."""
-    count, terms = detector.nuisances.shape[1], b.shape[1]
-    products = weight @ detector.products
-    mixed = products[:, : count * terms].reshape(-1, count, terms)
-    normal: Floats = products[:, count * terms :][:, detector.unfold]
+def _products_of_detector(detector: _Detector, weight: Floats) -> Floats:
+    """Sums of the weights (n, p) times the products of a detector."""
+    if len(weight) > FEW:
+        return np.asarray(weight @ detector.products)
+    upper = np.triu_indices(detector.nuisances.shape[1])
+    result = np.empty((len(weight), detector.products.shape[1]))
+    for row, weights in enumerate(weight):
+        weighted = (detector.nuisances * weights[:, None]).T
+        result[row, : -len(upper[0])] = (weighted @ detector.linear).ravel()
+        result[row, -len(upper[0]) :] = (weighted @ detector.nuisances)[upper]
+    return result
+
+
+def _project_out(
+    detector: _Detector, products: Floats, moment: Floats, forms: tuple[Floats, Floats, Floats, Floats]
+) -> None:
+    """Take a detector's nuisances out of A, b, c and the chi-square of no lines, in place.
+
+    `products` are the weights' sums with those of the detector, `moment` is B' W g, shape (n, K).
+    """
+    a, b, c, flat = forms
+    count, columns = detector.nuisances.shape[1], b.shape[1] + 1
+    mixed = products[:, : count * columns].reshape(-1, count, columns)
+    normal: Floats = products[:, count * columns :][:, detector.unfold]
     diagonal = np.einsum("nkk->nk", normal)
     diagonal += np.maximum(GUARD * diagonal.mean(axis=1), np.finfo(float).tiny)[:, None]
-    right = np.concatenate([mixed, (weighted @ detector.nuisances)[:, :, None]], axis=2)
+    residual = moment[:, :, None]
+    right = np.concatenate([mixed[:, :, :-1], residual, residual + mixed[:, :, -1:]], axis=2)
     unit = np.sqrt(diagonal.mean(axis=1))[:, None, None]
     solved = np.linalg.solve(normal / unit**2, right / unit)
     update = np.swapaxes(right / unit, 1, 2) @ solved
-    a -= update[:, :-1, :-1]
-    b -= update[:, :-1, -1]
-    c -= update[:, -1, -1]
+    a -= update[:, :-2, :-2]
+    b -= update[:, :-2, -2]
+    c -= update[:, -2, -2]
+    flat -= update[:, -1, -1]
 
 
 def _without_latent(a: Floats, b: Floats, c: Floats, terms: int) -> tuple[Floats, Floats, Floats]:

@@ -68,9 +68,15 @@ def signal_to_noise(flux: Floats, ivar: Floats) -> Floats:
     count = np.count_nonzero(ivar, axis=1)
     ratio = (flux * np.sqrt(ivar)).astype(np.float32)
     ratio[ivar == 0.0] = np.inf
-    ratio.sort(axis=1)
-    rows = np.flatnonzero(count)
-    middle = ratio[rows, (count[rows] - 1) // 2].astype(np.float64) + ratio[rows, count[rows] // 2]
     result = np.full(len(flux), np.nan)
-    result[rows] = 0.5 * middle
+    for row in np.flatnonzero(count):
+        result[row] = _lower_median(ratio[row], int(count[row]))
     return result
+
+
+def _lower_median(values: NDArray[np.float32], count: int) -> float:
+    """Median of the lowest `count` of the values, which are put in another order."""
+    middle = (count - 1) // 2
+    values.partition(middle)
+    upper = values[middle] if count % 2 else values[middle + 1 :].min()
+    return 0.5 * (float(values[middle]) + float(upper))

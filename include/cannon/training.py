@@ -4,11 +4,11 @@ Per pixel (Ness et al. 2015, Casey et al. 2016) the objective over (theta, s2) i
 
     sum W (y - v.theta)^2 - sum ln W + Lambda sum_{d >= 1} |theta_d|,   W = 1 / (sigma^2 + s2),
 
-plus ln det(V' W V) for the restricted likelihood of the scatter (over the terms that are not zero).  Pixels are
-independent and are worked on in blocks small enough for the cache, with the same buffers for every block.  All normal
-matrices of a block come from one product of its weights with the distinct products of the terms; theta and s2 are
-improved in turn until s2 moves by less than a thousandth of its own standard error, and theta is the exact solution at
-the final s2.
+plus ln det(V' W V) for the restricted likelihood of the scatter (over the terms that are free).  Pixels are independent
+and are worked on in blocks small enough for the cache, with the same buffers for every block.  All normal matrices of a
+block come from one product of its weights with the distinct products of the terms; theta and s2 are improved in turn
+until s2 moves by less than a thousandth of its own standard error, and theta is the exact solution at the final s2.
+Where the terms are many, s2 is found without normal matrices (:mod:`include.cannon.many_terms`).
 """
 
 from __future__ import annotations
@@ -20,25 +20,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from include.cannon.lasso import SWEEPS, lasso, masked
-from include.cannon.monomials import Monomials, monomials
-from include.cannon.scatter import ScatterRule, newton_step, weights
+from include.cannon.conditions import Conditions
+from include.cannon.many_terms import MANY_TERMS, SharedBasis
+from include.cannon.normal_equations import NormalEquations
+from include.cannon.pixel_block import Memory, PixelBlock
+from include.cannon.scatter import ScatterRule
+from include.cannon.solving import packed
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 Progress = Callable[[int, int], None]
 
-METHOD_VERSION = "3"
+METHOD_VERSION = "4"
 """Raised whenever the same training set and parameters would give another model: part of every model's identity."""
 
-BLOCK = 64
-"""Pixels worked on together."""
-
-START = 1e-4
-"""First guess of s2: a scatter of one per cent."""
-
-SINGULAR = 1e-13
-"""Reciprocal condition (of the matrix with unit diagonal) below which a pixel's stars do not determine its coefficients."""
+BLOCK, LARGE_BLOCK = 64, 256
+"""Pixels worked on together; the larger number where the terms are many and nothing but least squares is asked for."""
 
 STARS_PER_TERM = 3
 """Stars with weight that a pixel must have for each coefficient: with barely more stars than terms the coefficients
@@ -46,8 +45,6 @@ interpolate the noise and s2 falls to 0, so that the pixel takes part in every i
 
 LEAST_SHARE = 0.1
 """Share of the stars with a spectrum that must have weight in a pixel."""
-
-_ROUNDS, _HOLD, _FIRST_STEPS, _STEPS, _PRECISION = 25, 4, 3, 2, 1e-3
 
 
 class Coefficients(NamedTuple):
@@ -57,26 +54,9 @@ class Coefficients(NamedTuple):
     """Coefficients, shape (P, T), with K latent variables (P, T + K)."""
     s2: Floats
     """Intrinsic variance, shape (P,).  Infinite where a pixel could not be trained: it has no weight at inference."""
-
-
-class _Problem(NamedTuple):
-    """What is common to all pixels."""
-
-    products: Floats  # (N, U), distinct products of two terms; the terms themselves come first
-    pairs: NDArray[np.intp]  # (T, T), where in U the product of two terms is
-    fold: NDArray[np.intp]  # (T * T,), the same, flat
-    regularization: float
-    rule: ScatterRule
-    least: int  # stars with weight that a pixel must have
-
-    @property
-    def n_terms(self) -> int:
-        return len(self.pairs)
-
-    @property
-    def design(self) -> Floats:
-        """The terms, shape (N, T)."""
-        return self.products[:, : self.n_terms]
+    covariance: Singles | None = None
+    """Covariances of the coefficients of the labels' terms, upper triangles (``np.triu_indices(T)``), shape (P, T (T +
+    1) / 2); 0 for terms that a pixel does not have and for pixels that could not be trained."""
 
 
 def train_pixels(
@@ -85,10 +65,14 @@ def train_pixels(
     ivar: Floats,
     *,
     order: int,
-    regularization: float,
+    regularization: float | Floats,
     rule: ScatterRule,
     progress: Progress | None = None,
     scores: Floats | None = None,
+    s2: Floats | None = None,
+    allowed: Bools | None = None,
+    bounds: Floats | None = None,
+    covariance: bool = False,
 ) -> Coefficients:
     """Train every pixel.
 
@@ -98,36 +82,55 @@ def train_pixels(
         Scaled labels of the stars, shape (N, L).
     flux, ivar
         Shape (N, P).
-    order, regularization, rule
-        Degree of the terms, L1 strength Lambda, and how s2 is estimated.
+    order, rule
+        Degree of the terms, and how s2 is estimated.
+    regularization
+        L1 strength Lambda, one for all pixels or shape (P,).
     progress
         Called with the number of pixels done and their total, after every block.
     scores
         Latent variables of the stars (:mod:`include.cannon.latent`), shape (N, K): further terms, after those of the
         labels.  Their coefficients are the last K columns of ``theta``.
+    s2
+        The intrinsic variance, shape (P,), where it is not to be estimated; a pixel where it is infinite stays
+        untrained.
+    allowed
+        Which coefficients of the labels' terms may differ from 0, shape (P, T); the constant may in any case.
+    bounds
+        Least and greatest value of each coefficient of the labels' terms, shape (T, 2), infinite where there is none.
+    covariance
+        Whether the covariances of the coefficients are kept.
 
     Returns
     -------
     Coefficients
         Where fewer stars have weight than :func:`least_stars` asks for, or they do not determine the terms: theta =
         (1, 0, 0, ...) and s2 infinite.
+
+    Raises
+    ------
+    ValueError
+        ``s2``, ``allowed``, ``bounds`` or ``regularization`` have another shape, or a value that is out of range.
     """
-    problem = _problem(scaled, monomials(scaled.shape[1], order), regularization, rule)
+    equations = NormalEquations.of_labels(scaled, order)
+    n_terms, n_pixels = equations.n_terms, flux.shape[1]
+    conditions = Conditions.checked(n_pixels, n_terms, regularization, allowed, bounds)
+    if s2 is not None and (s2.shape != (n_pixels,) or not (s2 >= 0.0).all()):
+        raise ValueError(f"s2: expected shape ({n_pixels},), every value 0 or more, got shape {s2.shape}.")
     if scores is not None and scores.shape[1]:
-        problem = _with_scores(problem, scores)
-    problem = problem._replace(least=least_stars(int(np.count_nonzero(ivar.any(axis=1))), problem.n_terms))
-    n_stars, n_pixels = flux.shape
-    theta, s2 = np.zeros((n_pixels, problem.n_terms)), np.full(n_pixels, np.inf)
-    theta[:, 0] = 1.0
-    buffers = np.empty((5, n_stars, BLOCK))
-    for start in range(0, n_pixels, BLOCK):
-        pixels = slice(start, min(start + BLOCK, n_pixels))
-        block = _Block(problem, flux[:, pixels], ivar[:, pixels], buffers)
-        if block.alive.any():
-            theta[pixels], s2[pixels] = block.train()
-        if progress is not None:
-            progress(pixels.stop, n_pixels)
-    return Coefficients(theta, s2)
+        equations, conditions = equations.with_scores(scores), conditions.with_scores(scores.shape[1])
+    n_stars, memory = int(np.count_nonzero(ivar.any(axis=1))), Memory(len(flux), min(LARGE_BLOCK, n_pixels))
+    work = _Work(equations, n_terms, conditions, flux, ivar, n_stars, rule, s2, memory)
+    found, done = _untrained(n_pixels, n_terms, equations.n_terms, covariance=covariance), 0
+    for pixels, terms in conditions.groups(equations.n_terms):
+        group = _Group(work, terms)
+        for start in range(0, len(pixels), group.size):
+            chosen = pixels[start : start + group.size]
+            group.train(chosen, found)
+            done += len(chosen)
+            if progress is not None:
+                progress(done, n_pixels)
+    return found
 
 
 def least_stars(n_stars: int, n_terms: int) -> int:
@@ -148,109 +151,55 @@ def least_stars(n_stars: int, n_terms: int) -> int:
     return max(min(STARS_PER_TERM * n_terms, 3 * n_stars // 4), math.ceil(LEAST_SHARE * n_stars))
 
 
-def _problem(scaled: Floats, terms: Monomials, regularization: float, rule: ScatterRule) -> _Problem:
-    squares = monomials(scaled.shape[1], 2 * terms.order)
-    pairs = squares.products(terms)
-    products = np.ascontiguousarray(squares.evaluate(scaled))
-    return _Problem(products, pairs, pairs.ravel(), regularization, rule, least=len(terms) + 1)
+def _untrained(n_pixels: int, n_label_terms: int, n_terms: int, *, covariance: bool) -> Coefficients:
+    theta = np.zeros((n_pixels, n_terms))
+    theta[:, 0] = 1.0
+    size = n_label_terms * (n_label_terms + 1) // 2
+    kept = np.zeros((n_pixels, size), dtype=np.float32) if covariance else None
+    return Coefficients(theta, np.full(n_pixels, np.inf), kept)
 
 
-def _with_scores(problem: _Problem, scores: Floats) -> _Problem:
-    """The problem with the columns of `scores`, shape (N, K), as further terms."""
-    n_terms, count = problem.n_terms, scores.shape[1]
-    first, second = np.triu_indices(count)
-    mixed = (problem.design[:, 1:, None] * scores[:, None, :]).reshape(len(scores), -1)
-    old = problem.products[:, n_terms:]
-    products = np.hstack([problem.design, scores, old, mixed, scores[:, first] * scores[:, second]])
-    pairs = np.empty((n_terms + count, n_terms + count), dtype=np.intp)
-    pairs[:n_terms, :n_terms] = problem.pairs + count * (problem.pairs >= n_terms)
-    pairs[0, n_terms:] = n_terms + np.arange(count)
-    start = n_terms + count + old.shape[1]
-    pairs[1:n_terms, n_terms:] = start + np.arange(mixed.shape[1]).reshape(n_terms - 1, count)
-    pairs[n_terms + first, n_terms + second] = start + mixed.shape[1] + np.arange(len(first))
-    pairs = np.where(np.tri(len(pairs), k=-1, dtype=bool), pairs.T, pairs)
-    return problem._replace(products=np.ascontiguousarray(products), pairs=pairs, fold=pairs.ravel())
+class _Work(NamedTuple):
+    """What is common to all pixels."""
+
+    equations: NormalEquations
+    n_label_terms: int
+    conditions: Conditions
+    flux: Floats
+    ivar: Floats
+    n_stars: int
+    rule: ScatterRule
+    s2: Floats | None
+    memory: Memory
 
 
-class _Block:
-    """A few pixels, with their stars in buffers that stay in the cache."""
+class _Group:
+    """Pixels that have the same terms, shape (T,)."""
 
-    def __init__(self, problem: _Problem, flux: Floats, ivar: Floats, buffers: Floats) -> None:
-        self.problem = problem
-        n_pixels = flux.shape[1]
-        self.flux, self.ivar, self.weight, self.spare, self.square = (buffer[:, :n_pixels] for buffer in buffers)
-        self.flux[...], self.ivar[...] = flux, ivar
-        self.alive: Bools = np.count_nonzero(ivar, axis=0) >= problem.least
-        self.theta = np.zeros((n_pixels, problem.n_terms))
-        self.theta[:, 0] = 1.0
-        self.active: Bools = np.ones(self.theta.shape, dtype=bool)
+    def __init__(self, work: _Work, terms: Bools) -> None:
+        self.work, self.terms = work, terms
+        self.equations, self.conditions = work.equations.subset(terms), work.conditions.of_terms(terms)
+        self.least = least_stars(work.n_stars, self.equations.n_terms)
+        n_terms = self.equations.n_terms
+        self.size = LARGE_BLOCK if n_terms >= MANY_TERMS and self.conditions.plain else BLOCK
+        serves = work.s2 is None and SharedBasis.serves(work.n_stars, n_terms)
+        self.basis = SharedBasis(self.equations.design, work.ivar) if serves else None
 
-    def train(self) -> Coefficients:
-        """Improve theta and s2 in turn, until s2 stands still; then solve for theta a last time."""
-        s2, last = np.full(len(self.alive), START), np.zeros(len(self.alive))
-        for number in range(_ROUNDS):
-            self.set_square(self.solve(s2, first=number == 0, hold=number >= _HOLD))
-            new = self.improve(s2, steps=_FIRST_STEPS if number == 0 else _STEPS)
-            change = np.abs(new - s2) * np.sqrt(0.5 * self.information)
-            s2 = new
-            expected = change * np.minimum(change / np.maximum(last, _PRECISION), 1.0)  # of the next round
-            if (expected[self.alive] < _PRECISION).all():
-                break
-            last = change
-        self.solve(s2, inverse=False)
-        self.theta[~self.alive] = np.eye(1, self.problem.n_terms)
-        return Coefficients(self.theta, np.where(self.alive, s2, np.inf))
-
-    def solve(self, s2: Floats, *, first: bool = False, hold: bool = False, inverse: bool = True) -> Floats | None:
-        """Set theta to the optimum at s2; returns the inverse normal matrices of the active terms, if asked.
-
-        The active terms are those that are not zero.  They decide about the scatter and the scatter about them, which
-        can go on for ever; from some round on their set is held.
-        """
-        problem = self.problem
-        weights(self.ivar, s2, out=self.weight)
-        normal: Floats = (self.weight.T @ problem.products)[:, problem.pairs]
-        moment = np.multiply(self.weight, self.flux, out=self.spare).T @ problem.design
-        if first:
-            self._find_singular(normal)
-        normal[~self.alive], moment[~self.alive] = np.eye(problem.n_terms), 0.0
-        if problem.regularization:
-            self.theta = lasso(normal, moment, problem.regularization, self.theta, sweeps=SWEEPS if first else 0)
-            self.active = self.active if hold else (self.theta != 0.0) | (np.arange(problem.n_terms) == 0)
-            normal = masked(normal, self.active)
-        else:
-            self.theta = np.linalg.solve(normal, moment[..., None])[..., 0]
-        if not inverse or problem.rule is ScatterRule.LIKELIHOOD:
-            return None
-        return np.asarray(np.linalg.inv(normal), dtype=np.float64)
-
-    def set_square(self, inverse: Floats | None) -> None:
-        """Squared residuals of the stars, plus their leverages when the inverse normal matrices are given."""
-        problem = self.problem
-        np.matmul(problem.design, self.theta.T, out=self.spare)
-        np.subtract(self.flux, self.spare, out=self.square)
-        np.multiply(self.square, self.square, out=self.square)
-        if inverse is None:
+    def train(self, pixels: Indices, found: Coefficients) -> None:
+        """Train some of the pixels and write what is found in its place."""
+        work, conditions = self.work, self.conditions.of_pixels(pixels)
+        block = PixelBlock(
+            self.equations, work.flux, work.ivar, pixels, least=self.least, conditions=conditions, memory=work.memory
+        )
+        if work.s2 is not None:
+            block.alive &= np.isfinite(work.s2[pixels])
+        if not block.alive.any():
             return
-        if problem.regularization:
-            inverse = inverse * (self.active[:, :, None] & self.active[:, None, :])
-        folded = np.zeros((problem.products.shape[1], len(inverse)))
-        np.add.at(folded, problem.fold, inverse.reshape(len(inverse), -1).T)
-        np.matmul(problem.products, folded, out=self.spare)
-        np.add(self.square, self.spare, out=self.square)
-
-    def improve(self, s2: Floats, *, steps: int) -> Floats:
-        """A few Newton steps on s2, with residuals and leverages as they are."""
-        for _ in range(steps):
-            weights(self.ivar, s2, out=self.weight)
-            self.weight[:, ~self.alive] = 1.0
-            step, self.information = newton_step(self.weight, self.square, self.spare)
-            s2 = np.maximum(s2 + step, 0.0)
-        return s2
-
-    def _find_singular(self, normal: Floats) -> None:
-        """Take pixels whose stars do not determine the terms out of the block."""
-        scale = np.sqrt(np.einsum("pii->pi", normal))
-        scale[scale == 0.0] = 1.0
-        unit = normal / (scale[:, :, None] * scale[:, None, :])
-        self.alive &= np.linalg.eigvalsh(unit)[:, 0] > SINGULAR * self.problem.n_terms
+        s2 = block.find_scatter(work.rule, self.basis) if work.s2 is None else work.s2[pixels]
+        block.solve(s2)
+        trained = pixels[block.alive]
+        found.theta[np.ix_(trained, self.terms)] = block.theta[block.alive]
+        found.s2[trained] = s2[block.alive]
+        if found.covariance is not None:
+            labels = self.terms[: work.n_label_terms]
+            found.covariance[trained] = packed(block.inverse(block.alive), labels)

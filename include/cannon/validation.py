@@ -1,90 +1,128 @@
-"""How many latent components a model is given: as many as make the labels of stars it has not seen better.
+"""What k-fold validation found about a model: labels of stars that it had not seen, and how wrong they are.
 
-Stars are dealt to folds; the model of the others infers the labels of each fold.  The errors are those against the
-training labels, whose own noise is the same for every number of components.
+The stars of a fold get their labels from the model of all others.  What the errors of these have beyond the formal ones
+is variation that no label explains, noise of the training labels, continuum (:mod:`include.cannon.empirical_errors`).  It
+is added to the errors of every star (``e_TEFF`` beside the formal ``raw_e_TEFF``).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from include.cannon.inference import Engine, Options
-from include.cannon.quadratic_forms import FormBuilder
-from include.cannon.trainer import Fit, Trainer
-
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-CANDIDATES = (4, 8)
-"""Numbers of latent components that are tried, beside none."""
-
-FOLDS = 3
-
-STARS_PER_TERM = 10
-"""Stars for each coefficient of a pixel that a fit with latent components must have, to be tried at all."""
-
-LEAST_GAIN, LARGEST_LOSS = 0.05, 0.02
-"""Share by which components must lower the labels' errors in the mean, and may raise the error of any one label."""
 
 
-class Choice(NamedTuple):
-    """The number of components, and why."""
+@dataclass(frozen=True)
+class Trial:
+    """A setting of the engine that was tried, and its errors."""
 
     n_components: int
-    ratios: dict[int, Floats]
-    """For each number that was tried, the labels' errors over those without components, shape (L,)."""
+    corrected: bool
+    ratio: tuple[float, ...]
+    """Of each label: mean absolute error over that without components and without correction."""
+
+    @property
+    def gain(self) -> float:
+        """Share by which the labels' errors fall in the geometric mean; negative when they rise."""
+        return 1.0 - float(np.exp(np.mean(np.log(np.maximum(self.ratio, np.finfo(float).tiny)))))
 
 
-def candidates(n_stars: int, n_terms: int) -> tuple[int, ...]:
-    """Numbers of components, none included, for which the folds of so many stars are enough."""
-    least = n_stars - -(-n_stars // FOLDS)
-    return (0, *(count for count in CANDIDATES if least >= STARS_PER_TERM * (n_terms + count)))
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Labels of the N training stars, each by a model that was trained without it.
 
-
-def choose_components(trainer: Trainer, counts: tuple[int, ...]) -> Choice:
-    """Choose the number of components by validation on folds.
-
-    A number is taken when the mean over the labels of log(error / error without components) is the lowest, promises
-    more than ``LEAST_GAIN``, and no label loses more than ``LARGEST_LOSS``; else there are none.  An error is the mean
-    absolute one: a few stars that the model cannot describe do not decide.
-
-    Parameters
-    ----------
-    trainer
-        Trains on some of its stars.
-    counts
-        Numbers of components, 0 first.
+    A star whose spectrum gives no labels has NaN.
     """
-    errors = np.full((len(counts), *trainer.training_set.labels.shape), np.nan)
-    fold = np.arange(len(trainer.training_set)) % FOLDS
-    for number in range(FOLDS):
-        held = fold == number
-        for k, fit in enumerate(trainer.fits(counts, stars=~held)):
-            errors[k, held] = _errors(trainer, fit, held)
-    usable = np.isfinite(errors).all(axis=(0, 2))
-    if not usable.any():
-        return Choice(0, {})
-    size = np.abs(errors[:, usable]).mean(axis=1)
-    ratios = size / np.maximum(size[0], np.finfo(float).tiny)
-    return Choice(_chosen(counts, ratios), dict(zip(counts[1:], ratios[1:], strict=True)))
+
+    fold: NDArray[np.intp]
+    """Which stars were left out together, shape (N,)."""
+    truth: Floats
+    """Training labels, shape (N, L)."""
+    labels: Floats
+    """Labels of the stars held back, shape (N, L), under the options that were chosen."""
+    covariance: Floats
+    """Formal covariance of these, shape (N, L, L)."""
+    chi_sq: Floats
+    """Shape (N,)."""
+    n_freedom: NDArray[np.intp]
+    """Shape (N,)."""
+    unexplained: Floats
+    """Share of the lines that the model leaves unexplained, shape (N,)."""
+    snr: Floats
+    """Shape (N,)."""
+    flags: NDArray[np.int64]
+    """Bits of :class:`include.cannon.flags.ResultFlag`, shape (N,)."""
+    beyond: Floats
+    """Covariance of errors beyond the formal one, without and with the correction for the coefficients' noise, shape (2,
+    L, L), in the labels' units."""
+    corrected: bool
+    """Whether that correction does not hurt, and is on unless told otherwise."""
+    n_components: int
+    """Number of latent components that was chosen."""
+    trials: tuple[Trial, ...]
+    """Every setting that was tried."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        return int(self.fold.max()) + 1
+
+    @property
+    def residuals(self) -> Floats:
+        """Held-out less training labels, shape (N, L)."""
+        return self.labels - self.truth
+
+    @property
+    def raw_errors(self) -> Floats:
+        """Formal errors, shape (N, L)."""
+        return np.asarray(np.sqrt(np.einsum("nll->nl", self.covariance)))
+
+    @property
+    def errors(self) -> Floats:
+        """Errors with what the formal ones miss, shape (N, L)."""
+        return np.asarray(np.sqrt(np.einsum("nll->nl", self.covariance + self.beyond[int(self.corrected)])))
+
+    @property
+    def reduced_chi_sq(self) -> Floats:
+        """Shape (N,)."""
+        empty = np.full(len(self), np.nan)
+        return np.asarray(np.divide(self.chi_sq, self.n_freedom, out=empty, where=self.n_freedom > 0))
+
+    @property
+    def bias(self) -> Floats:
+        """Mean of the residuals, shape (L,)."""
+        return _mean(self.residuals)
+
+    @property
+    def rms(self) -> Floats:
+        """Root mean square of the residuals, shape (L,)."""
+        return np.sqrt(_mean(self.residuals**2))
+
+    @property
+    def pulls(self) -> Floats:
+        """Root mean square of the residuals over the errors, shape (L,)."""
+        return np.sqrt(_mean((self.residuals / self.errors) ** 2))
+
+    def summary(self, label_names: Sequence[str]) -> dict[str, str | int | float | bool]:
+        """What a header or a report says of it: numbers by name."""
+        values: dict[str, str | int | float | bool] = {
+            "validation_folds": self.n_folds,
+            "validation_stars": int(np.isfinite(self.labels).all(axis=1).sum()),
+            "correct_coefficient_noise": self.corrected,
+        }
+        for name, bias, rms, pull in zip(label_names, self.bias, self.rms, self.pulls, strict=True):
+            values |= {f"bias_{name}": float(bias), f"rms_{name}": float(rms), f"pull_{name}": float(pull)}
+        return values
 
 
-def _chosen(counts: tuple[int, ...], ratios: Floats) -> int:
-    gains = 1.0 - np.exp(np.log(np.maximum(ratios, np.finfo(float).tiny)).mean(axis=1))
-    allowed = (ratios.max(axis=1) <= 1.0 + LARGEST_LOSS) & (gains > LEAST_GAIN)
-    return counts[int(np.argmax(np.where(allowed, gains, 0.0)))]
-
-
-def _errors(trainer: Trainer, fit: Fit, held: Bools) -> Floats:
-    """Inferred less true labels of the stars held back, shape (n, L); NaN where a spectrum gives none."""
-    training_set, labels = trainer.training_set, trainer.training_set.labels
-    if not np.isfinite(fit.s2).any():
-        return np.full(labels[held].shape, np.nan)
-    builder = FormBuilder(training_set.wavelength, fit.theta, fit.s2, loadings=fit.loadings, marginalize=True)
-    engine = Engine(trainer.vectorizer, labels[~held], builder)
-    flux, ivar = training_set.flux[held], training_set.ivar[held]
-    inferred = engine.infer(flux, ivar, np.zeros(len(flux), dtype=np.int64), Options())
-    return np.asarray(inferred.labels - labels[held])
+def _mean(values: Floats) -> Floats:
+    """Mean over the rows that are finite, shape (L,); NaN without any."""
+    finite = values[np.isfinite(values).all(axis=1)]
+    return np.asarray(finite.mean(axis=0)) if len(finite) else np.full(values.shape[1], np.nan)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from include.cannon.empirical_errors import MAD
 from include.cannon.plots.held_out import some, validation_of
 from include.cannon.plots.style import BLACK, COLOR_SCALE, columns_for, fixed, log_ticks, panels, place, unit
 from include.cannon.repeatability import rms
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from include.cannon.model import CannonModel
 
 Floats = NDArray[np.float64]
-NORMAL = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
 
 
 class Agreement(NamedTuple):
@@ -35,7 +34,7 @@ class Agreement(NamedTuple):
 def agreement(difference: Floats) -> Agreement:
     """Bias, rms and robust rms of differences, shape (N,)."""
     deviation = np.abs(difference - np.median(difference))
-    return Agreement(float(difference.mean()), float(rms(difference)), float(NORMAL * np.median(deviation)))
+    return Agreement(float(difference.mean()), float(rms(difference)), float(MAD * np.median(deviation)))
 
 
 def one_to_one(model: CannonModel) -> Figure:

@@ -159,9 +159,10 @@ def test_one_spectrum_and_none(sample: Sample) -> None:
 
 
 def test_starts_are_percentiles(sample: Sample) -> None:
-    labels = sample.model.vectorizer.unscaled(sample.model._plain.starts(10))
+    engine = sample.model._engine(marginalize=True, count=0)
+    labels = sample.model.vectorizer.unscaled(engine.starts(10))
     np.testing.assert_allclose(labels, np.percentile(sample.model.training_labels, np.arange(5, 100, 10), axis=0))
-    only = sample.model.vectorizer.unscaled(sample.model._plain.starts(1))
+    only = sample.model.vectorizer.unscaled(engine.starts(1))
     np.testing.assert_allclose(only[0], np.median(sample.model.training_labels, axis=0))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from include.cannon.latent import latent_scores
+from include.cannon.latent import latent_scores, residuals
 from include.cannon.model import CannonModel
 from include.cannon.scatter import ScatterRule, weights
 from include.cannon.training import train_pixels
@@ -22,18 +22,19 @@ def varied(universe: Universe) -> Varied:
 
 @pytest.fixture(scope="module")
 def plain(varied: Varied) -> CannonModel:
-    return CannonModel.train(varied.training_set(), latent_components=0)
+    return CannonModel.train(varied.training_set(), latent_components=0, validate=False)
 
 
 @pytest.fixture(scope="module")
 def latent(varied: Varied) -> CannonModel:
-    return CannonModel.train(varied.training_set(), latent_components=2)
+    return CannonModel.train(varied.training_set(), latent_components=2, validate=False)
 
 
 def found(varied: Varied, model: CannonModel, count: int = 2) -> tuple[Floats, Floats]:
     """Design and latent variables of the training stars."""
     design = model.vectorizer.design(model.vectorizer.scaled(varied.truth))
-    return design, latent_scores(design, model.theta, model.s2, varied.flux, varied.ivar, count=count)
+    common = residuals(design, model.theta, model.s2, varied.flux, varied.ivar)
+    return design, latent_scores(common, design, count=count)
 
 
 def test_scores_are_the_hidden_variables(varied: Varied, plain: CannonModel) -> None:
@@ -55,11 +56,38 @@ def test_a_star_without_a_spectrum_and_untrained_pixels_do_no_harm(varied: Varie
     design = plain.vectorizer.design(plain.vectorizer.scaled(varied.truth))
     ivar, s2, flux = varied.ivar.copy(), plain.s2.copy(), varied.flux.copy()
     ivar[7], s2[:20] = 0.0, np.inf
-    expected = latent_scores(design, plain.theta, s2, flux, ivar, count=2)
+    expected = latent_scores(residuals(design, plain.theta, s2, flux, ivar), design, count=2)
     flux[:, :20], flux[7] = 50.0, 3.0
-    scores = latent_scores(design, plain.theta, s2, flux, ivar, count=2)
+    scores = latent_scores(residuals(design, plain.theta, s2, flux, ivar), design, count=2)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(scores, expected)
+
+
+def test_products_of_residuals_are_sums_over_pixels(varied: Varied, plain: CannonModel) -> None:
+    design = plain.vectorizer.design(plain.vectorizer.scaled(varied.truth))
+    s2 = plain.s2.copy()
+    s2[30:40] = np.inf
+    common = residuals(design, plain.theta, s2, varied.flux, varied.ivar)
+    for one, other in [(5, 5), (9, 2), (299, 31)]:
+        product = weight = 0.0
+        for pixel in np.flatnonzero(np.isfinite(s2)):
+            both = [1 / (1 / varied.ivar[n, pixel] + s2[pixel]) if varied.ivar[n, pixel] else 0.0 for n in (one, other)]
+            left = [varied.flux[n, pixel] - design[n] @ plain.theta[pixel] for n in (one, other)]
+            product += (both[0] * both[1]) ** 0.5 * left[0] * left[1]
+            weight += both[0]
+        assert common.gram[one, other] == pytest.approx(product, rel=1e-9)
+        assert common.weight[one] == pytest.approx(weight, rel=1e-9)
+
+
+def test_scores_of_some_stars_are_those_of_their_residuals(varied: Varied, plain: CannonModel) -> None:
+    design = plain.vectorizer.design(plain.vectorizer.scaled(varied.truth))
+    some = np.arange(300) % 4 != 1
+    of_all, of_some = (
+        residuals(design[rows], plain.theta, plain.s2, varied.flux[rows], varied.ivar[rows])
+        for rows in (slice(None), some)
+    )
+    scores = latent_scores(of_all, design[some], count=3, stars=some)
+    np.testing.assert_allclose(scores, latent_scores(of_some, design[some], count=3), atol=1e-8)
 
 
 @pytest.mark.parametrize("rule", ScatterRule)
@@ -67,7 +95,7 @@ def test_coefficients_are_least_squares_with_the_scores_as_columns(varied: Varie
     rng = np.random.default_rng(41)
     scaled, scores = rng.normal(0, 0.4, (300, 3)), rng.normal(size=(300, 3))
     flux, ivar = varied.flux[:, :70], varied.ivar[:, :70]
-    theta, s2 = train_pixels(scaled, flux, ivar, order=2, regularization=0.0, rule=rule, scores=scores)
+    theta, s2, _ = train_pixels(scaled, flux, ivar, order=2, regularization=0.0, rule=rule, scores=scores)
     pairs = [scaled[:, i] * scaled[:, j] for i in range(3) for j in range(i, 3)]
     design = np.column_stack([np.ones(300), scaled, *pairs, scores])
     for pixel in range(70):

@@ -89,8 +89,8 @@ def test_metadata_says_what_made_it(model: CannonModel, training_set: TrainingSe
     ("changes", "message"),
     [
         ({"order": 0}, "order: expected 1 or more"),
-        ({"regularization": -1.0}, "regularization: expected a finite number"),
-        ({"regularization": np.nan}, "regularization: expected a finite number"),
+        ({"regularization": -1.0}, "regularization: expected finite numbers, 0 or more"),
+        ({"regularization": np.nan}, "regularization: expected finite numbers, 0 or more"),
         ({"scatter_rule": "guess"}, "guess"),
         ({"label_names": ["M_H"]}, "label names: expected some of TEFF, LOGG, FE_H, got M_H"),
         ({"order": 8}, "more stars with a spectrum than the 165 terms .* got 60 of 60"),
@@ -149,8 +149,11 @@ def test_spectra_of_another_length(model: CannonModel) -> None:
 def test_arguments_out_of_range(model: CannonModel) -> None:
     with pytest.raises(ValueError, match="n_initialisations: expected 1 or more, got 0"):
         model.infer(np.ones(240), np.ones(240), 0)
+    silent = replace(model, noise=None, validation=None)
     with pytest.raises(ValueError, match="correct_coefficient_noise: expected None or False"):
-        model.infer(np.ones(240), np.ones(240), correct_coefficient_noise=True)
+        silent.infer(np.ones(240), np.ones(240), correct_coefficient_noise=True)
+    with pytest.raises(ValueError, match="latent_components: expected 0 to 0, got 1"):
+        model.infer(np.ones(240), np.ones(240), latent_components=1)
 
 
 def test_spectra_on_another_grid(universe: Universe) -> None:

@@ -22,6 +22,8 @@ def make_forms(n_labels: int, order: int, *, seed: int = 1) -> QuadraticForms:
         root @ np.swapaxes(root, 1, 2),
         rng.normal(size=(5, size)),
         rng.uniform(1, 2, 5),
+        np.full(5, 1e3),
+        np.empty((5, 0)),
         np.full(5, 99),
         np.zeros(5, dtype=np.intp),
     )

@@ -22,7 +22,7 @@ def make_parabolas(minimum: Floats, seed: int = 1) -> PolynomialObjective:
     b = np.einsum("nij,nj->ni", a, minimum)
     c = np.einsum("ni,ni->n", minimum, b) + 5.0
     zeros = np.zeros(len(minimum), dtype=np.intp)
-    return PolynomialObjective(QuadraticForms(a, b, c, zeros, zeros), 3, 1)
+    return PolynomialObjective(QuadraticForms(a, b, c, c, np.empty((len(c), 0)), zeros, zeros), 3, 1)
 
 
 def test_minima_of_parabolas() -> None:

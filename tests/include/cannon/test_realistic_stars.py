@@ -10,31 +10,81 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from include.cannon.flags import ResultFlag
 from include.cannon.inference import Inference
 from include.cannon.model import CannonModel
 from include.cannon.training_set import TrainingSet
 
+Floats = NDArray[np.float64]
+
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
+
+THREE = ["TEFF", "LOGG", "FE_H"]
+BRIGHT = 70.0
 
 
 def make_set(realistic: Path, path: Path, *, stars: int, seed: int) -> TrainingSet:
-    """A training set by the realistic input's own script."""
-    command = [sys.executable, str(realistic / "make_nights.py"), "training-set", str(path)]
-    subprocess.run([*command, "--stars", str(stars), "--seed", str(seed)], check=True, capture_output=True, timeout=300)
+    """A training set of four labels by the realistic input's own script."""
+    command = [sys.executable, str(realistic / "make_nights.py"), "training-set", str(path), "--stars", str(stars)]
+    command += ["--seed", str(seed), "--labels", *THREE, "ALPHA_FE"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     return TrainingSet.read(path)
 
 
-def rms(result: Inference, stars: TrainingSet, which: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Root mean square of inferred less true labels, shape (L,)."""
-    return np.sqrt(((result.labels - stars.labels)[which] ** 2).mean(axis=0))
+@pytest.fixture(scope="module")
+def known(realistic: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
+    """800 stars to train on."""
+    return make_set(realistic, tmp_path_factory.mktemp("realistic") / "known.pkl", stars=800, seed=1)
 
 
-def test_labels_of_held_out_stars(realistic: Path, tmp_path: Path) -> None:
-    model = CannonModel.train(make_set(realistic, tmp_path / "train.pkl", stars=800, seed=1))
-    stars = make_set(realistic, tmp_path / "test.pkl", stars=150, seed=2)
-    result = model.infer(stars.flux, stars.ivar)
-    bright = result.snr > 70
-    assert np.count_nonzero(bright) > 100
-    assert model.loadings.shape[1] > 0  # [alpha/Fe] varies and is no label
-    assert (rms(result, stars, bright) < [10.0, 0.03, 0.01]).all(), rms(result, stars, bright)
+@pytest.fixture(scope="module")
+def new(realistic: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
+    """300 stars that no model has seen."""
+    return make_set(realistic, tmp_path_factory.mktemp("realistic") / "new.pkl", stars=300, seed=2)
+
+
+@pytest.fixture(scope="module")
+def validated(known: TrainingSet) -> CannonModel:
+    """Three labels, where [alpha/Fe] varies too, and what validation makes of that."""
+    return CannonModel.train(known, THREE)
+
+
+def residuals(result: Inference, stars: TrainingSet) -> Floats:
+    """Inferred less true labels of the bright stars, shape (n, L)."""
+    bright = result.snr > BRIGHT
+    assert np.count_nonzero(bright) > 200
+    return (result.labels - stars.select(list(result.label_names)).labels)[bright]
+
+
+def rms(values: Floats) -> Floats:
+    return np.sqrt((values**2).mean(axis=0))
+
+
+def test_four_labels_with_both_corrections(known: TrainingSet, new: TrainingSet) -> None:
+    result = CannonModel.train(known, validate=False).infer(new.flux, new.ivar, correct_coefficient_noise=True)
+    wrong, bright = residuals(result, new), result.snr > BRIGHT
+    assert (rms(wrong) <= [4.0, 0.009, 0.0035, 0.002]).all(), rms(wrong)
+    pulls = rms(wrong / result.raw_errors[bright])
+    assert ((pulls >= 0.8) & (pulls <= 1.2)).all(), pulls
+
+
+def test_three_labels_with_validated_components(validated: CannonModel, new: TrainingSet) -> None:
+    result = validated.infer(new.flux, new.ivar)
+    assert validated.loadings.shape[1] > 0
+    assert (rms(residuals(result, new)) <= [6.0, 0.014, 0.005]).all(), rms(residuals(result, new))
     assert result.converged.all()
+
+
+def test_three_labels_without_components_have_honest_errors(known: TrainingSet, new: TrainingSet) -> None:
+    result = CannonModel.train(known, THREE, latent_components=0).infer(new.flux, new.ivar)
+    wrong, bright = residuals(result, new), result.snr > BRIGHT
+    assert (rms(wrong / result.raw_errors[bright]) > 4.0).all()
+    pulls = rms(wrong / result.errors[bright])
+    assert ((pulls >= 0.8) & (pulls <= 1.3)).all(), pulls
+
+
+def test_giants_are_like_giants(validated: CannonModel, new: TrainingSet) -> None:
+    result = validated.infer(new.flux, new.ivar)
+    unlike = (result.flags & int(ResultFlag.UNLIKE_TRAINING_SET | ResultFlag.NO_LINES)) != 0
+    assert not unlike.any()
+    assert result.unexplained.max() < 0.13

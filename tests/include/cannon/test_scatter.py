@@ -31,9 +31,11 @@ def slow_root(ivar: Floats, square: Floats) -> float:
 
 
 def iterate(ivar: Floats, square: Floats, steps: int) -> Floats:
-    s2, spare = np.full(ivar.shape[1], 1e-4), np.empty_like(ivar)
+    square32 = (square.T * 1e4).astype(np.float32)
+    s2, spare = np.full(ivar.shape[1], 1e-4), np.empty_like(square32)
     for _ in range(steps):
-        s2 = np.maximum(s2 + newton_step(weights(ivar, s2), square, spare)[0], 0.0)
+        weight = (weights(ivar, s2).T * 1e-4).astype(np.float32)
+        s2 = np.maximum(s2 + 1e-4 * newton_step(weight, square32, spare)[0], 0.0)
     return s2
 
 
@@ -41,7 +43,7 @@ def test_iteration_ends_at_the_root() -> None:
     for seed, spread in ((1, 0.1), (2, 1.0)):
         ivar, square, _ = make_pixels(seed, spread=spread)
         expected = [slow_root(*pixel) for pixel in zip(ivar.T, square.T, strict=True)]
-        np.testing.assert_allclose(iterate(ivar, square, 30), expected, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(iterate(ivar, square, 30), expected, rtol=1e-4, atol=1e-8)
 
 
 def test_a_few_steps_suffice() -> None:

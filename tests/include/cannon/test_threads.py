@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from include.apogee.grid import WAVELENGTH
+from include.cannon.continuum import normalize_rows
 from include.cannon.model import CannonModel
 from include.cannon.threads import single_threaded
 from include.cannon.training_set import TrainingSet
+from include.settings import SHIPPED_REGIONS
 
 
 def threads() -> list[int]:
@@ -49,4 +52,13 @@ def test_training_and_inference_work_on_one_thread(
             training_set.flux[:2], training_set.ivar[:2]
         )
     assert 0 < trained < len(seen)
+    assert set(seen) == {1}
+
+
+def test_normalisation_works_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    solve = np.linalg.solve
+    monkeypatch.setattr(np.linalg, "solve", lambda a, b: (seen.extend(threads()), solve(a, b))[1])
+    with threadpool_limits(limits=2, user_api="blas"):
+        normalize_rows(WAVELENGTH, np.ones((2, len(WAVELENGTH))), np.ones((2, len(WAVELENGTH))), SHIPPED_REGIONS)
     assert set(seen) == {1}

@@ -7,33 +7,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-import include.cannon.training as module
 from include.cannon.lasso import kkt_residual
-from include.cannon.monomials import monomials
+from include.cannon.many_terms import SharedBasis
+from include.cannon.pixel_block import PixelBlock
 from include.cannon.scatter import ScatterRule, weights
-from include.cannon.training import BLOCK, Coefficients, least_stars, train_pixels
+from include.cannon.training import BLOCK, least_stars, train_pixels
+from tests.include.cannon.known_stars import Stars
 
 Floats = NDArray[np.float64]
 RULES = list(ScatterRule)
-
-
-class Stars:
-    """Stars in a few pixels whose coefficients and scatter are known."""
-
-    def __init__(self, n_stars: int = 120, n_pixels: int = 30, *, seed: int = 1, sigma: float = 0.01) -> None:
-        rng = np.random.default_rng(seed)
-        self.scaled = rng.normal(0, 0.4, (n_stars, 2))
-        self.design = monomials(2, 2).evaluate(self.scaled)
-        self.theta = rng.normal(0, 0.1, (n_pixels, 6)) * (rng.random((n_pixels, 6)) < 0.6)
-        self.theta[:, 0] = 1.0
-        self.s2 = (sigma * np.exp(rng.normal(0, 0.5, n_pixels))) ** 2
-        variance = sigma**2 * np.exp(rng.normal(0, 0.5, (n_stars, n_pixels)))
-        noise = rng.normal(size=variance.shape) * np.sqrt(variance + self.s2)
-        self.flux = self.design @ self.theta.T + noise
-        self.ivar = np.where(rng.random(variance.shape) < 0.05, 0.0, 1 / variance)
-
-    def train(self, rule: ScatterRule = ScatterRule.RESTRICTED, regularization: float = 0.0) -> Coefficients:
-        return train_pixels(self.scaled, self.flux, self.ivar, order=2, regularization=regularization, rule=rule)
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +47,12 @@ def slow_scatter(stars: Stars, pixel: int, rule: ScatterRule) -> float:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_coefficients_are_least_squares_at_the_models_scatter(stars: Stars, rule: ScatterRule) -> None:
-    theta, s2 = stars.train(rule)
+    theta, s2, _ = stars.train(rule)
     for pixel in range(len(theta)):
         np.testing.assert_allclose(theta[pixel], least_squares(stars, pixel, s2[pixel]), rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [ScatterRule.RESTRICTED, ScatterRule.LIKELIHOOD])
 def test_scatter_is_the_maximum_of_the_likelihood(stars: Stars, rule: ScatterRule) -> None:
     s2 = stars.train(rule).s2
     expected = np.array([slow_scatter(stars, pixel, rule) for pixel in range(len(s2))])
@@ -98,7 +80,7 @@ def test_restricted_likelihood_is_unbiased_where_the_terms_are_many() -> None:
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("strength", [1.0, 50.0, 1000.0])
 def test_l1_reaches_the_optimum(stars: Stars, rule: ScatterRule, strength: float) -> None:
-    theta, s2 = stars.train(rule, strength)
+    theta, s2, _ = stars.train(rule, strength)
     weight = weights(stars.ivar, s2)
     normal = np.einsum("np,ns,nt->pst", weight, stars.design, stars.design)
     moment = np.einsum("np,nt->pt", weight * stars.flux, stars.design)
@@ -107,7 +89,7 @@ def test_l1_reaches_the_optimum(stars: Stars, rule: ScatterRule, strength: float
 
 
 def test_l1_joint_objective_is_stationary_in_the_scatter(stars: Stars) -> None:
-    theta, s2 = stars.train(ScatterRule.LIKELIHOOD, 50.0)
+    theta, s2, _ = stars.train(ScatterRule.LIKELIHOOD, 50.0)
     residual = (stars.flux - stars.design @ theta.T) ** 2
 
     def objective(factor: float) -> Floats:
@@ -120,7 +102,8 @@ def test_l1_joint_objective_is_stationary_in_the_scatter(stars: Stars) -> None:
 
 
 def test_a_tiny_penalty_is_none(stars: Stars) -> None:
-    np.testing.assert_allclose(stars.train(regularization=1e-6).theta, stars.train().theta, atol=1e-7)
+    plain = stars.train()
+    np.testing.assert_allclose(stars.train(regularization=1e-6, s2=plain.s2).theta, plain.theta, atol=1e-8)
 
 
 def test_pixels_without_information_carry_no_weight() -> None:
@@ -128,7 +111,7 @@ def test_pixels_without_information_carry_no_weight() -> None:
     stars.ivar[:, 3] = 0.0
     stars.ivar[:, 7] = np.where(np.arange(120) < 6, 1e4, 0.0)  # six stars for six terms
     stars.ivar[:, 11] = np.where(np.arange(120) % 40 == 0, stars.ivar[:, 11], 0.0)  # three stars
-    theta, s2 = stars.train()
+    theta, s2, _ = stars.train()
     dead = [3, 7, 11]
     assert np.isinf(s2[dead]).all()
     assert np.isfinite(np.delete(s2, dead)).all()
@@ -187,11 +170,78 @@ def test_order_of_stars_and_pixels_does_not_matter(strength: float) -> None:
     np.testing.assert_allclose(shuffled.s2, expected.s2[columns], rtol=1e-4, atol=1e-12)
 
 
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("unit", [1e8, 1e-17])
+def test_units_do_not_matter(rule: ScatterRule, unit: float) -> None:
+    stars = Stars(seed=15)
+    expected = stars.train(rule)
+    stars.flux, stars.ivar = stars.flux * unit, stars.ivar / unit**2
+    found = stars.train(rule)
+    np.testing.assert_allclose(found.s2 / unit**2, expected.s2, rtol=1e-4, atol=1e-10)
+    np.testing.assert_allclose(found.theta / unit, expected.theta, rtol=1e-4, atol=1e-6)
+
+
+def test_a_star_without_noise_does_not_decide_about_the_scatter() -> None:
+    stars = Stars(seed=16)
+    expected = np.sqrt(stars.train(ScatterRule.LIKELIHOOD).s2)
+    stars.ivar[0], stars.ivar[1] = 1e12, 1e-30
+    found = np.sqrt(stars.train(ScatterRule.LIKELIHOOD).s2)
+    assert np.median(np.abs(found - expected)) < 0.1 * np.median(expected)
+
+
 def test_flux_of_masked_pixels_does_not_matter() -> None:
     stars = Stars(seed=9)
     expected = stars.train()
     stars.flux[stars.ivar == 0] = 1e6
     np.testing.assert_array_equal(stars.train().theta, expected.theta)
+
+
+def test_median_rule_is_that_of_annies_lasso(stars: Stars) -> None:
+    s2 = stars.train(ScatterRule.MEDIAN).s2
+    for pixel in range(len(s2)):
+        ivar = stars.ivar[:, pixel]
+        square = (stars.flux[:, pixel] - stars.design @ least_squares(stars, pixel, 0.0)) ** 2
+        assert np.median(square * weights(ivar, s2[pixel])) == pytest.approx(1.0, rel=0.03) or s2[pixel] == 0.0
+        assert np.median(square * ivar) > 1.0 or s2[pixel] == 0.0
+    assert 0.1 < (s2 == 0.0).mean() < 0.9
+
+
+@pytest.mark.parametrize("strength", [0.0, 50.0])
+def test_a_given_scatter_is_kept(stars: Stars, strength: float) -> None:
+    given = stars.s2.copy()
+    given[3] = np.inf
+    theta, s2, _ = stars.train(regularization=strength, s2=given)
+    np.testing.assert_array_equal(s2, given)
+    np.testing.assert_array_equal(theta[3], np.eye(1, 6)[0])
+    if not strength:
+        for pixel in np.flatnonzero(np.isfinite(given)):
+            np.testing.assert_allclose(theta[pixel], least_squares(stars, pixel, given[pixel]), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("latent", [0, 2])
+def test_covariances_are_the_inverse_normal_matrices(stars: Stars, latent: int) -> None:
+    scores = np.random.default_rng(14).normal(size=(120, latent))
+    ivar = stars.ivar.copy()
+    ivar[:, 4] = 0.0
+    theta, s2, covariance = train_pixels(
+        stars.scaled,
+        stars.flux,
+        ivar,
+        order=2,
+        regularization=0.0,
+        rule=ScatterRule.RESTRICTED,
+        scores=scores,
+        covariance=True,
+    )
+    assert covariance is not None
+    assert covariance.shape == (30, 21)
+    assert theta.shape == (30, 6 + latent)
+    design = np.hstack([stars.design, scores])
+    for pixel in np.flatnonzero(np.isfinite(s2)):
+        normal = design.T @ (weights(ivar[:, pixel], s2[pixel])[:, None] * design)
+        expected = np.linalg.inv(normal)[:6, :6][np.triu_indices(6)]
+        np.testing.assert_allclose(covariance[pixel], expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
+    assert not covariance[4].any()
 
 
 def test_progress_is_reported_to_the_end() -> None:
@@ -210,17 +260,17 @@ def test_progress_is_reported_to_the_end() -> None:
 
 def test_scatter_and_zeros_do_not_chase_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds: list[int] = []
-    train, set_square = module._Block.train, module._Block.set_square
+    train, solve = PixelBlock.find_scatter, PixelBlock.solve
 
-    def counted(block: module._Block, inverse: Floats | None) -> None:
+    def counted(block: PixelBlock, s2: Floats, *, hold: bool = False) -> None:
         rounds[-1] += 1
-        set_square(block, inverse)
+        solve(block, s2, hold=hold)
 
-    def counting(block: module._Block) -> Coefficients:
+    def counting(block: PixelBlock, rule: ScatterRule, basis: SharedBasis | None) -> Floats:
         rounds.append(0)
-        return train(block)
+        return train(block, rule, basis)
 
-    monkeypatch.setattr(module._Block, "train", counting)
-    monkeypatch.setattr(module._Block, "set_square", counted)
+    monkeypatch.setattr(PixelBlock, "find_scatter", counting)
+    monkeypatch.setattr(PixelBlock, "solve", counted)
     Stars(n_stars=60, n_pixels=1000, seed=10).train(regularization=30.0)
     assert max(rounds) < 12

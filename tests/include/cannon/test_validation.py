@@ -1,100 +1,94 @@
-"""The number of latent components: none without a reason, as many as help, and never at a label's cost."""
+"""What a validation says about itself: its numbers by loops, and what a header gets."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-import include.cannon.validation as module
 from include.cannon.model import CannonModel
-from include.cannon.scatter import ScatterRule
-from include.cannon.trainer import Trainer
-from include.cannon.training_set import TrainingSet
-from include.cannon.validation import candidates
-from tests.include.cannon.universe import Universe, Varied
-
-Floats = NDArray[np.float64]
+from include.cannon.validation import Trial, Validation
 
 
-def test_none_where_labels_explain_all(model: CannonModel) -> None:
-    assert model.loadings.shape == (240, 0)
-    assert model.metadata["latent_components"] == 0
-    assert float(model.metadata["validation_4_components"]) > 0.95
+@pytest.fixture(scope="module")
+def validation() -> Validation:
+    """Six stars, one of them without labels, and two labels."""
+    rng = np.random.default_rng(1)
+    truth = rng.normal([4500.0, 2.0], [300.0, 0.5], (6, 2))
+    labels = truth + rng.normal(0.0, [20.0, 0.05], (6, 2))
+    covariance = np.stack([np.diag(rng.uniform(0.5, 2.0, 2) * [300.0, 2e-3]) for _ in range(6)])
+    labels[4], covariance[4] = np.nan, np.nan
+    return Validation(
+        fold=np.array([0, 1, 2, 2, 1, 0]),
+        truth=truth,
+        labels=labels,
+        covariance=covariance,
+        chi_sq=np.array([10.0, 20.0, 30.0, 40.0, np.nan, 60.0]),
+        n_freedom=np.array([10, 10, 10, 20, -3, 20]),
+        unexplained=np.array([0.01, 0.02, np.nan, 0.0, np.nan, -0.01]),
+        snr=np.array([50.0, 60.0, 70.0, 80.0, np.nan, 90.0]),
+        flags=np.array([0, 1 << 9, 0, 0, 1, 0]),
+        beyond=np.array([[[100.0, 0.1], [0.1, 4e-3]], [[900.0, 0.0], [0.0, 9e-3]]]),
+        corrected=False,
+        n_components=4,
+        trials=(Trial(0, False, (1.0, 1.0)), Trial(4, False, (0.5, 0.8))),
+    )
 
 
-def test_some_where_they_do_not(universe: Universe) -> None:
-    model = CannonModel.train(Varied(universe).training_set())
-    assert model.loadings.shape[1] == model.metadata["latent_components"] == 4
-    assert float(model.metadata["validation_4_components"]) < 0.8
+def test_bias_rms_and_pulls_by_loops(validation: Validation) -> None:
+    for label in range(2):
+        stars = [star for star in range(6) if star != 4]
+        wrong = [float(validation.labels[star, label] - validation.truth[star, label]) for star in stars]
+        errors = [sqrt(validation.covariance[star, label, label] + validation.beyond[0, label, label]) for star in stars]
+        assert validation.bias[label] == pytest.approx(sum(wrong) / 5)
+        assert validation.rms[label] == pytest.approx(sqrt(sum(value**2 for value in wrong) / 5))
+        pulls = [value / error for value, error in zip(wrong, errors, strict=True)]
+        assert validation.pulls[label] == pytest.approx(sqrt(sum(value**2 for value in pulls) / 5))
+        np.testing.assert_allclose(validation.errors[stars, label], errors)
+        np.testing.assert_allclose(validation.raw_errors[0, label], sqrt(validation.covariance[0, label, label]))
+    assert np.isnan(validation.errors[4]).all()
+    assert len(validation) == 6
+    assert validation.n_folds == 3
 
 
-def test_noisy_training_labels_do_not_make_the_default_worse(universe: Universe) -> None:
-    clean = Varied(universe).training_set()
-    noise = np.random.default_rng(51).normal(0.0, [80.0, 0.15, 0.06], clean.labels.shape)
-    noisy = replace(clean, labels=clean.labels + noise, digest="")
-    new = Varied(universe, n_stars=150, seed=52)
-    error = [
-        np.abs(CannonModel.train(noisy, latent_components=count).infer(new.flux, new.ivar).labels - new.truth).mean(
-            axis=0
-        )
-        for count in (None, 0)
-    ]
-    assert (error[0] < 1.05 * error[1]).all()
+def test_errors_are_of_the_way_that_was_chosen(validation: Validation) -> None:
+    corrected = replace(validation, corrected=True)
+    np.testing.assert_allclose(corrected.errors[0, 0], sqrt(validation.covariance[0, 0, 0] + 900.0))
 
 
-def test_few_stars_are_not_tried() -> None:
-    assert candidates(150, 10) == (0,)
-    assert candidates(210, 10) == (0, 4)
-    assert candidates(270, 10) == (0, 4, 8)
+def test_reduced_chi_square(validation: Validation) -> None:
+    np.testing.assert_allclose(validation.reduced_chi_sq, [1.0, 2.0, 3.0, 2.0, np.nan, 3.0])
 
 
-def test_errors_are_those_of_stars_held_back(universe: Universe, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each fold's model against one that was trained on the other stars by hand."""
-    stars = universe.training_set(np.random.default_rng(53), 240)
-    seen: list[Floats] = []
-    errors_of = module._errors
-    monkeypatch.setattr(module, "_errors", lambda *args: (seen.append(errors_of(*args)), seen[-1])[1])
-    CannonModel.train(stars)
-    held = np.arange(240) % module.FOLDS == 1
-    left = [array[~held] for array in (stars.flux, stars.ivar, stars.labels)]
-    model = CannonModel.train(TrainingSet(stars.wavelength, *left, stars.label_names), latent_components=4)
-    expected = model.infer(stars.flux[held], stars.ivar[held]).labels - stars.labels[held]
-    np.testing.assert_allclose(seen[3], expected, rtol=1e-4, atol=1e-5)
+def test_a_trials_gain_is_in_the_geometric_mean() -> None:
+    assert Trial(4, False, (0.5, 0.8)).gain == pytest.approx(1.0 - sqrt(0.4))
+    assert Trial(0, False, (1.0, 1.0)).gain == 0.0
+    assert Trial(8, True, (1.2, 1.2)).gain == pytest.approx(-0.2)
+    assert Trial(8, True, (0.0, 1.0)).gain == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(
-    ("ratios", "chosen"),
-    [
-        ([[0.9, 0.9], [0.8, 0.9]], 8),
-        ([[0.8, 0.8], [0.9, 0.8]], 4),
-        ([[0.97, 0.96], [0.98, 0.97]], 0),
-        ([[0.5, 1.03], [0.9, 1.01]], 0),
-        ([[0.5, 1.03], [0.8, 1.01]], 8),
-        ([[1.2, 1.1], [3.0, 1.5]], 0),
-    ],
-)
-def test_a_number_is_taken_for_a_gain_that_costs_no_label(ratios: list[list[float]], chosen: int) -> None:
-    assert module._chosen((0, 4, 8), np.array([[1.0, 1.0], *ratios])) == chosen
+def test_a_header_gets_numbers_by_name(validation: Validation) -> None:
+    summary = validation.summary(["TEFF", "LOGG"])
+    assert (summary["validation_folds"], summary["validation_stars"]) == (3, 5)
+    assert summary["correct_coefficient_noise"] is False
+    assert summary["bias_TEFF"] == pytest.approx(validation.bias[0])
+    assert summary["rms_LOGG"] == pytest.approx(validation.rms[1])
+    assert summary["pull_LOGG"] == pytest.approx(validation.pulls[1])
+    assert all(type(value) in (bool, int, float) for value in summary.values())
 
 
-def test_regularised_models_have_none(universe: Universe) -> None:
-    stars = Varied(universe).training_set()
-    assert CannonModel.train(stars, regularization=10.0).loadings.shape[1] == 0
-    with pytest.raises(ValueError, match="latent_components: expected None or 0 with regularization"):
-        CannonModel.train(stars, regularization=10.0, latent_components=2)
+def test_a_model_says_what_its_validation_found(model: CannonModel) -> None:
+    assert model.validation is not None
+    summary = model.validation.summary(model.label_names)
+    assert summary.items() <= dict(model.metadata).items()
+    assert summary["validation_stars"] == 400
+    np.testing.assert_array_equal(model.validation.truth, model.training_labels)
 
 
-@pytest.mark.parametrize("count", [-1, 290, 1000])
-def test_numbers_out_of_range(universe: Universe, count: int) -> None:
-    with pytest.raises(ValueError, match="latent_components: expected 0 to 289"):
-        CannonModel.train(Varied(universe).training_set(), latent_components=count)
-
-
-def test_stars_that_give_no_labels_leave_it_at_none(universe: Universe) -> None:
-    stars = universe.training_set(np.random.default_rng(54), 270)
-    model = CannonModel.train(stars, latent_components=0)
-    trainer = Trainer(replace(stars, ivar=np.zeros_like(stars.ivar)), model.vectorizer, 0.0, ScatterRule.RESTRICTED)
-    assert module.choose_components(trainer, (0, 4)).n_components == 0
+def test_no_star_with_labels(validation: Validation) -> None:
+    empty = replace(validation, labels=np.full((6, 2), np.nan))
+    for values in (empty.bias, empty.rms, empty.pulls):
+        assert np.isnan(values).all()
+    assert empty.summary(["TEFF", "LOGG"])["validation_stars"] == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,3 +77,9 @@ class Varied:
 
     def training_set(self) -> TrainingSet:
         return TrainingSet(self.wavelength, self.flux, self.ivar, self.truth, NAMES)
+
+
+def add_label_noise(stars: TrainingSet, *, seed: int = 51) -> TrainingSet:
+    """The stars with labels as a survey has them: wrong by 80 K, 0.15 and 0.06."""
+    noise = np.random.default_rng(seed).normal(0.0, [80.0, 0.15, 0.06], stars.labels.shape)
+    return replace(stars, labels=stars.labels + noise, digest="")

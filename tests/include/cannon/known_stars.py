@@ -1,0 +1,46 @@
+"""Stars in a few pixels whose coefficients and scatter are known, for the tests of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.cannon.monomials import monomials
+from include.cannon.scatter import ScatterRule
+from include.cannon.training import Coefficients, train_pixels
+
+Floats = NDArray[np.float64]
+
+
+class Stars:
+    """Stars in a few pixels whose coefficients and scatter are known."""
+
+    def __init__(self, n_stars: int = 120, n_pixels: int = 30, *, seed: int = 1, sigma: float = 0.01) -> None:
+        rng = np.random.default_rng(seed)
+        self.scaled = rng.normal(0, 0.4, (n_stars, 2))
+        self.design = monomials(2, 2).evaluate(self.scaled)
+        self.theta = rng.normal(0, 0.1, (n_pixels, 6)) * (rng.random((n_pixels, 6)) < 0.6)
+        self.theta[:, 0] = 1.0
+        self.s2 = (sigma * np.exp(rng.normal(0, 0.5, n_pixels))) ** 2
+        variance = sigma**2 * np.exp(rng.normal(0, 0.5, (n_stars, n_pixels)))
+        noise = rng.normal(size=variance.shape) * np.sqrt(variance + self.s2)
+        self.flux = self.design @ self.theta.T + noise
+        self.ivar = np.where(rng.random(variance.shape) < 0.05, 0.0, 1 / variance)
+
+    def train(
+        self, rule: ScatterRule = ScatterRule.RESTRICTED, regularization: float | Floats = 0.0, **options: Any
+    ) -> Coefficients:
+        return train_pixels(
+            self.scaled, self.flux, self.ivar, order=2, regularization=regularization, rule=rule, **options
+        )
+
+
+def unpacked(covariance: NDArray[np.float32]) -> Floats:
+    """Square matrices from upper triangles, shape (P, T, T)."""
+    n_terms = int(np.sqrt(2 * covariance.shape[1]))
+    result = np.zeros((len(covariance), n_terms, n_terms))
+    row, column = np.triu_indices(n_terms)
+    result[:, row, column] = result[:, column, row] = covariance
+    return result
