@@ -2,7 +2,7 @@
 # Paths stay relative or quoted, so that a checkout in a folder with spaces works.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint lock clean
+.PHONY: help run serve test lint bench bench-accuracy bench-peers peers lock clean
 SHELL := /bin/sh
 
 # A user's own packages would shadow the locked ones.
@@ -23,7 +23,7 @@ COMPILE = "$(UV)" pip compile --quiet --universal --python-version 3.11 --no-ann
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 run: ## make a synthetic observatory, process its nights in a local Airflow, print the labels, serve until Ctrl-C
 	$(ENVIRONMENT) requirements.txt
@@ -43,6 +43,22 @@ lint: ## check style (ruff) and types (mypy)
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 
+bench: ## measure how fast the engine is (BENCH_ARGS=--help tells of options)
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.engine $(BENCH_ARGS)
+
+bench-accuracy: ## measure how right labels and errors are: the tables of docs/engine.md
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.accuracy $(BENCH_ARGS)
+
+bench-peers: ## measure AnniesLasso and TheCannon beside it, in environments of their own
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.peers $(BENCH_ARGS)
+
+peers: ## make AnniesLasso's environment, against which a test compares
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.peers.environment annieslasso
+
 lock: ## write requirements*.txt anew from requirements*.in (needs uv; LOCK_ARGS=--upgrade moves the pins)
 	@"$(UV)" --version >/dev/null 2>&1 || { echo "make lock needs uv: install it, or run make lint once." >&2; exit 1; }
 	$(COMPILE) requirements.in --output-file requirements.txt
@@ -50,7 +66,7 @@ lock: ## write requirements*.txt anew from requirements*.in (needs uv; LOCK_ARGS
 
 # data/ may hold somebody's archive: it goes only when make run made it, which its marker says.
 clean: ## remove what make run and make test made, inside this folder only
-	rm -rf .venv .airflow logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .peers .airflow logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@if test -e data/.made-by-make-run; then echo "rm -rf data"; rm -rf data; \
 	elif test -e data; then echo "data/ stays: make run did not make it."; fi
-	@find config dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find benchmarks config dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -74,7 +74,7 @@ def bare_checkout(folder: Path) -> Checkout:
     checkout.program("python3", f'exec "{os.path.realpath(sys.executable)}" "$@"')
     (checkout.folder / "plugins" / "apogee_cannon").mkdir(parents=True)
     (checkout.folder / "plugins" / "apogee_cannon" / "local.py").write_text(LOCAL)
-    for name in ("config", "dags", "include", "tests", "deployment"):
+    for name in ("benchmarks", "config", "dags", "include", "tests", "deployment"):
         (checkout.folder / name).mkdir()
     shutil.copy(PROJECT_ROOT / "Makefile", checkout.folder)
     shutil.copy(PROJECT_ROOT / "deployment" / "environment.sh", checkout.folder / "deployment")

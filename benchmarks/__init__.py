@@ -1,0 +1,1 @@
+"""How fast the engine is: ``make bench``, and beside the public implementations ``make bench-peers``."""

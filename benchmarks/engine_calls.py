@@ -1,0 +1,32 @@
+"""How the benchmarks call the engine: the one place that knows the names of its options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.data import Floats
+from include.cannon.inference import Inference
+from include.cannon.model import CannonModel
+from include.cannon.scatter import ScatterRule
+from include.cannon.training_set import TrainingSet
+
+
+def train(
+    training_set: TrainingSet,
+    rule: ScatterRule = ScatterRule.RESTRICTED,
+    l1: float = 0.0,
+    *,
+    validate: bool = False,
+) -> CannonModel:
+    """Train at order 2, without latent components, and without validation unless it is asked for."""
+    options: dict[str, Any] = {"order": 2, "latent_components": 0, "validate": validate}
+    return CannonModel.train(training_set, regularization=l1, scatter_rule=rule, **options)
+
+
+def infer(model: CannonModel, flux: Floats, ivar: Floats, *, starts: int = 10, corrected: bool = False) -> Inference:
+    """Infer labels from so many starts, with or without the corrections that no other implementation has."""
+    return model.infer(flux, ivar, n_initialisations=starts, **_corrections(corrected))
+
+
+def _corrections(on: bool) -> dict[str, Any]:
+    return {"marginalize_continuum": on, "correct_coefficient_noise": on}
