@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from include.cannon.spectra import HUGE
 from include.cannon.vectorizer import PERCENTILES, PolynomialVectorizer
 from include.errors import BadInputError, Reason
 
@@ -39,7 +40,7 @@ def check_shapes(wavelength: Floats, flux: Floats, ivar: Floats, labels: Floats,
 
 
 def check_values(wavelength: Floats, flux: Floats, ivar: Floats, labels: Floats, names: Sequence[str]) -> None:
-    """Everything finite (flux only where it has weight), wavelengths ascending, inverse variances not negative."""
+    """Everything finite (flux not huge, and only where it has weight), wavelengths ascending, no negative variances."""
     steps = np.diff(wavelength)
     if not np.isfinite(wavelength).all() or wavelength[0] <= 0 or not (steps > 0).all():
         pixel = int(np.argmin(np.append(steps > 0, True)))
@@ -51,8 +52,8 @@ def check_values(wavelength: Floats, flux: Floats, ivar: Floats, labels: Floats,
         if not (np.isfinite(weights) & (weights >= 0)).all():
             pixel = int(np.argmin(np.isfinite(weights) & (weights >= 0)))
             raise _bad(f"ivar: expected finite and 0 or more, row {row} has {weights[pixel]} at pixel {pixel}.")
-        if not np.isfinite(values[weights > 0]).all():
-            pixel = int(np.argmax((weights > 0) & ~np.isfinite(values)))
+        if not (np.abs(values[weights > 0]) <= HUGE).all():
+            pixel = int(np.argmax((weights > 0) & ~(np.abs(values) <= HUGE)))
             raise _bad(
                 f"flux: row {row} is {values[pixel]} at pixel {pixel}, where ivar is not 0; set ivar to 0 there."
             )

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.cannon.safe_pickle import load_arrays
+from include.cannon.spectra import HUGE
 from include.cannon.training_checks import check_names, check_shapes, check_stars, check_values
 from include.errors import BadInputError, Reason
 from include.files import atomic_write
@@ -85,7 +86,7 @@ class TrainingSet:
         object.__setattr__(self, "ivar", _without_negligible(self.ivar))
         check_values(self.wavelength, self.flux, self.ivar, self.labels, self.label_names)
         check_stars(self.flux, self.labels)
-        object.__setattr__(self, "flux", _without_nonfinite(self.flux))
+        object.__setattr__(self, "flux", _without_nonfinite(self.flux, self.ivar))
         if not self.digest:
             object.__setattr__(self, "digest", self._digest_of_arrays())
 
@@ -174,10 +175,12 @@ class TrainingSet:
         return digest_of(arrays=parts, shape=list(self.flux.shape), label_names=list(self.label_names))
 
 
-def _without_nonfinite(flux: Floats) -> Floats:
-    """Flux with 1 for what is not finite: such a pixel has no weight, but 0 times NaN would be NaN."""
-    finite = np.isfinite(flux)
-    return flux if finite.all() else np.where(finite, flux, 1.0)
+def _without_nonfinite(flux: Floats, ivar: Floats) -> Floats:
+    """Flux with 1 for what is not finite, or huge: such a pixel has no weight, but 0 times NaN would be NaN."""
+    if flux.min() >= -HUGE and flux.max() <= HUGE:
+        return flux
+    with np.errstate(invalid="ignore"):
+        return np.where((np.abs(flux) <= HUGE) | (ivar > 0.0), flux, 1.0)
 
 
 def _without_negligible(ivar: Floats) -> Floats:

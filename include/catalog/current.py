@@ -44,7 +44,9 @@ def these_results(identities: Sequence[str]) -> Select[Any]:
 
 
 def rows_of(results: Select[Any], names: Sequence[str], *, visits: bool | None) -> Select[Any]:
-    """Return a row for each spectrum of `results`: the star, the fit, and for label i its ``value_i`` and ``error_i``.
+    """Return a row for each spectrum of `results`: the star, the fit, and each label's value and errors.
+
+    They are ``value_i``, ``error_i`` and ``raw_error_i`` of label i.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def _is_wanted(visits: bool) -> ColumnElement[bool]:
 
 
 def _labels(names: Sequence[str]) -> list[ColumnElement[Any]]:
-    """Return the value and the error of label i as ``value_i`` and ``error_i``.
+    """Return the value and the errors of label i as ``value_i``, ``error_i`` and ``raw_error_i``.
 
     Each is looked up by its key, row by row.  Joined to the labels grouped by row, which reads better, SQLite compares each
     row with each: minutes for 50,000 stars.
@@ -103,7 +105,7 @@ def _labels(names: Sequence[str]) -> list[ColumnElement[Any]]:
     return [
         select(column).where(of_row, label.c.name == name).scalar_subquery().label(f"{column.name}_{place}")
         for place, name in enumerate(names)
-        for column in (label.c.value, label.c.error)
+        for column in (label.c.value, label.c.error, label.c.raw_error)
     ]
 
 
@@ -130,6 +132,7 @@ def _fit() -> list[ColumnElement[Any]]:
         result_row.c.row,
         result_row.c.chi_sq.label("chi2"),
         result_row.c.reduced_chi_sq.label("rchi2"),
+        result_row.c.unexplained,
         result_row.c.flags.label("result_flags"),
         result_row.c.converged,
         case((result_row.c.converged, 0), else_=1).label("ier"),

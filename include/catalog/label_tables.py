@@ -175,8 +175,8 @@ def _table(rows: Sequence[Row[Any]], names: Sequence[str], meta: dict[str, Any])
 
     columns = [(spec, values(spec.name)) for spec in STAR]
     for place, name in enumerate(names):
-        errors = values(f"error_{place}")
-        columns += zip(label_columns(name), (values(f"value_{place}"), errors, errors), strict=True)
+        of_label = [values(f"{part}_{place}") for part in ("value", "error", "raw_error")]
+        columns += zip(label_columns(name), of_label, strict=True)
     *fit, created = FIT
     columns += [(spec, values(spec.name)) for spec in fit]
     return build_table([*columns, (created, [iso_utc(moment) for moment in values(created.name)])], meta)

@@ -108,7 +108,7 @@ def _result_rows(connection: Connection, identity: str, model_id: str) -> tuple[
     names = connection.scalars(select(schema.model.c.label_names).where(schema.model.c.id == model_id)).one()
     labels: dict[int, list[LabelValue]] = {}
     for row in connection.execute(select(LABEL).where(LABEL.c.result_id == identity)):
-        labels.setdefault(row.row, []).append(LabelValue(row.name, row.value, row.error))
+        labels.setdefault(row.row, []).append(LabelValue(row.name, row.value, row.error, row.raw_error))
     query = select(*columns_for(ResultRow, ROW)).where(ROW.c.result_id == identity).order_by(ROW.c.row)
     return tuple(
         ResultRow(**as_fields(row), labels=_in_order(labels.get(row.row, []), names))

@@ -172,19 +172,24 @@ class VerdictRecord:
 
 
 class LabelValue(NamedTuple):
-    """A label of a spectrum with its formal error, in the label's unit."""
+    """A label of a spectrum with its errors, in the label's unit.
+
+    ``raw_error`` is the formal one; ``error`` has in quadrature what validation found beyond it.
+    """
 
     name: str
     value: float
     error: float
+    raw_error: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResultRow:
     """The labels of one normalised row.
 
-    ``mjd`` is that of the row's visit, ``None`` for a stack of visits.  ``labels`` and ``covariance`` (L, L) are in
-    the order of the model's labels.  ``n_iterations`` counts the steps of the fit; -1: not known.
+    ``mjd`` is that of the row's visit, ``None`` for a stack of visits.  ``labels`` and the formal ``covariance`` (L, L) are
+    in the order of the model's labels.  ``n_iterations`` counts the steps of the fit; -1: not known.  ``unexplained`` is
+    the share of the lines that the model leaves unexplained.
     """
 
     row: int
@@ -198,6 +203,7 @@ class ResultRow:
     converged: bool
     flags: int
     n_iterations: int = -1
+    unexplained: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ verdict           what was decided about a training               training set +
 in_force          a model put in force (the newest of a name is)  id, counted up
 result            what a model inferred from a normalisation      normalisation + model + parameters + version
 result_row        one normalised row of a result                  result, row
-label             one label of a row with its formal error        result, row, name
+label             one label of a row with its errors              result, row, name
 rejection         input that is bad for good                      content (or path) + stage + reader version
 night_run         a run over a night: what it set out to do       telescope, mjd, run
 night_file        a file that such a run listed                   telescope, mjd, run, path
@@ -34,7 +34,7 @@ from include.catalog.columns import Matrix, Names, Real, UtcTime, Whole, Word
 from include.catalog.records import FileState, ListedState, Stage, VerdictOutcome, WorkKind
 from include.errors import Reason
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema version that this code reads and writes: Alembic's newest revision."""
 
 metadata = MetaData(
@@ -174,12 +174,13 @@ result_row = Table(
     Column("mjd", Whole, comment="SDSS MJD of the row's visit; null: a stack of visits"),
     Column("chi_sq", Real, comment="chi-square of the fit"),
     Column("reduced_chi_sq", Real, comment="chi-square a degree of freedom"),
+    Column("unexplained", Real, comment="share of the lines that the model leaves unexplained; null: not known"),
     Column("snr", Real, comment="S/N of the row"),
     Column("n_pixels", Whole, nullable=False, comment="pixels that took part"),
     Column("converged", Boolean, nullable=False, comment="whether the fit converged"),
     Column("n_iterations", Whole, nullable=False, comment="steps of the fit; -1: not known"),
     Column("flags", Whole, nullable=False, comment="bits of ResultFlag"),
-    Column("covariance", Matrix, nullable=False, comment="(L, L), in the order of the model's labels"),
+    Column("covariance", Matrix, nullable=False, comment="formal, (L, L), in the order of the model's labels"),
     comment="One normalised row of a result",
 )
 
@@ -190,9 +191,10 @@ label = Table(
     Column("row", Whole, primary_key=True, autoincrement=False, comment="the normalised row"),
     Column("name", NAME, primary_key=True, comment="TEFF, LOGG, ..."),
     Column("value", Real, comment="in the label's unit; null: not a number"),
-    Column("error", Real, comment="formal error; null: not a number"),
+    Column("error", Real, comment="formal, and what validation found beyond; null: not a number"),
+    Column("raw_error", Real, comment="formal error; null: not a number"),
     ForeignKeyConstraint(["result_id", "row"], [result_row.c.result_id, result_row.c.row]),
-    comment="One label of a row with its formal error",
+    comment="One label of a row with its errors",
 )
 
 rejection = Table(

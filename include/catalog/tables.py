@@ -70,6 +70,11 @@ FIT = (
     ColumnSpec("row", "i4", "row in the normalised spectrum's file"),
     ColumnSpec("chi2", "f8", "chi-square of the fit"),
     ColumnSpec("rchi2", "f8", "chi-square a degree of freedom"),
+    ColumnSpec(
+        "unexplained",
+        "f8",
+        "share of the lines that the model leaves unexplained; above 0.2 it is unlike the training set",
+    ),
     ColumnSpec("result_flags", "i8", "bits of ResultFlag"),
     ColumnSpec("converged", "?", "whether the fit converged"),
     ColumnSpec("ier", "i4", "0: the fit converged, 1: it did not"),
@@ -104,9 +109,15 @@ def label_columns(name: str) -> tuple[ColumnSpec, ColumnSpec, ColumnSpec]:
     unit, suffix = _unit_and_suffix(name.upper())
     return (
         ColumnSpec(column, "f8", f"{name}{suffix}", unit),
-        ColumnSpec(f"e_{column}", "f8", f"error of {name}{suffix}; now the formal one", unit),
+        ColumnSpec(f"e_{column}", "f8", f"error of {name}{suffix}: formal, and what validation found beyond", unit),
         ColumnSpec(f"raw_e_{column}", "f8", f"formal error of {name}{suffix}", unit),
     )
+
+
+def unit_text(name: str) -> str:
+    """Return the unit of a label as text, dex included; empty where none is known."""
+    unit, suffix = _unit_and_suffix(name.upper())
+    return "dex" if suffix else "" if unit is None else str(unit)
 
 
 def _unit_and_suffix(label: str) -> tuple[u.UnitBase | None, str]:

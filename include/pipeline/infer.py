@@ -1,7 +1,7 @@
 """Normalised spectra and a model become labels.
 
 Takes identities of normalisations and of a model; done already where a result by that model exists; makes results with
-every label, its error and the full covariance.
+every label, its errors and the full covariance.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from include.identity import short
 from include.pipeline.identities import InferenceParameters, result_id
 
 if TYPE_CHECKING:
-    from include.cannon.inference import Inference
+    from include.cannon.inference import Floats, Inference
     from include.cannon.model import CannonModel
     from include.cannon.normalized import NormalizedSpectrum
     from include.pipeline.workspace import Workspace
@@ -87,10 +87,10 @@ def _infer(
         starflag=np.concatenate([np.full(len(spectrum.flux), spectrum.starflag) for spectrum in spectra]),
     )
     seconds = (time.perf_counter() - started) / len(due)
-    first = 0
+    raw_errors, first = inference.raw_errors, 0
     for item, spectrum in zip(due, spectra, strict=True):
         stacked = records[item].parameters["sum_axis"] == 0
-        rows = _rows(inference, (None,) * len(spectrum.flux) if stacked else spectrum.mjds, first)
+        rows = _rows(inference, raw_errors, (None,) * len(spectrum.flux) if stacked else spectrum.mjds, first)
         first += len(rows)
         workspace.catalog.record_result(_record(identities[item], item, model_id, parameters, rows, seconds))
 
@@ -123,7 +123,7 @@ def _spectrum(workspace: Workspace, record: NormalizationRecord | None, identity
     return read_normalized(workspace.normalized_path(identity))
 
 
-def _rows(inference: Inference, mjds: Sequence[int | None], first: int) -> tuple[ResultRow, ...]:
+def _rows(inference: Inference, raw_errors: Floats, mjds: Sequence[int | None], first: int) -> tuple[ResultRow, ...]:
     """The catalogue's rows of one file, whose first row in `inference` is `first`; a stack's row has no MJD of its own."""
     return tuple(
         ResultRow(
@@ -131,6 +131,7 @@ def _rows(inference: Inference, mjds: Sequence[int | None], first: int) -> tuple
             mjd=mjds[row],
             chi_sq=float(inference.chi_sq[index]),
             reduced_chi_sq=float(inference.reduced_chi_sq[index]),
+            unexplained=float(inference.unexplained[index]),
             snr=float(inference.snr[index]),
             n_pixels=int(inference.n_pixels[index]),
             converged=bool(inference.converged[index]),
@@ -138,12 +139,14 @@ def _rows(inference: Inference, mjds: Sequence[int | None], first: int) -> tuple
             n_iterations=int(inference.n_iterations[index]),
             covariance=tuple(tuple(float(value) for value in line) for line in inference.covariance[index]),
             labels=tuple(
-                LabelValue(
-                    name=name,
-                    value=float(inference.labels[index, k]),
-                    error=float(inference.covariance[index, k, k]) ** 0.5,
+                LabelValue(name, float(value), float(error), float(raw_error))
+                for name, value, error, raw_error in zip(
+                    inference.label_names,
+                    inference.labels[index],
+                    inference.errors[index],
+                    raw_errors[index],
+                    strict=True,
                 )
-                for k, name in enumerate(inference.label_names)
             ),
         )
         for row, index in enumerate(range(first, first + len(mjds)))

@@ -17,6 +17,7 @@ from include.identity import digest_file, short
 from include.pipeline.identities import TrainingParameters, model_id
 
 if TYPE_CHECKING:
+    from include.cannon.model import CannonModel
     from include.cannon.training_set import TrainingSet
     from include.pipeline.workspace import Workspace
 
@@ -142,6 +143,7 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
         )
     )
     log.info("model %s: %d stars, %d pixels, trained in %.1f s", short(identity), n_stars, n_pixels, seconds)
+    log.info("%s", _validated(model))
 
 
 def _decide(
@@ -158,8 +160,25 @@ def _decide(
     )
 
 
+def _validated(model: CannonModel) -> str:
+    """What validation found, in one line."""
+    from include.catalog.tables import unit_text
+
+    found = model.validation
+    if found is None:
+        return "not validated: too few stars"
+    labels = "; ".join(
+        f"{name} {bias:.3g}, {rms:.3g} {unit_text(name)}".rstrip()
+        for name, bias, rms in zip(model.label_names, found.bias, found.rms, strict=True)
+    )
+    return (
+        f"validated, {found.n_folds} folds: {found.n_components} components, "
+        f"correction {'on' if found.corrected else 'off'}; bias, rms: {labels}"
+    )
+
+
 class _Progress:
-    """Says at most every five seconds how many pixels are trained."""
+    """Says at most every :data:`REPORT_EVERY` seconds how far the training is, its validation included."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
@@ -167,4 +186,4 @@ class _Progress:
     def __call__(self, done: int, total: int) -> None:
         if time.monotonic() - self.last >= REPORT_EVERY:
             self.last = time.monotonic()
-            log.info("trained %d of %d pixels", done, total)
+            log.info("training: %d %%", 100 * done // total)

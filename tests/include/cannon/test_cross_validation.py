@@ -62,7 +62,9 @@ def test_folds_are_of_one_size_and_of_one_kind() -> None:
         assert np.abs(labels[fold == number].mean(axis=0) - labels.mean(axis=0)).max() < 0.05
 
 
-@pytest.mark.parametrize(("n_stars", "n_terms", "worth"), [(40, 10, True), (39, 10, False), (5, 2, False), (8, 2, True)])
+@pytest.mark.parametrize(
+    ("n_stars", "n_terms", "worth"), [(40, 10, True), (39, 10, False), (5, 2, False), (8, 2, True)]
+)
 def test_few_stars_are_not_validated(n_stars: int, n_terms: int, worth: bool) -> None:
     assert worth_validating(n_stars, n_terms) is worth
 
@@ -183,7 +185,10 @@ def test_a_label_of_few_values(universe: Universe, values: int) -> None:
     labels[:, 0] = np.arange(90) % values
     steps: list[int] = []
     model = CannonModel.train(
-        replace(stars, labels=labels, digest=""), ["TEFF"], order=1, progress=lambda done, total: steps.append(total - done)
+        replace(stars, labels=labels, digest=""),
+        ["TEFF"],
+        order=1,
+        progress=lambda done, total: steps.append(total - done),
     )
     found = validation_of(model)
     assert found.n_folds == values

@@ -49,7 +49,9 @@ def test_it_is_the_most_likely_one() -> None:
     def surprise(triangle: Floats) -> float:
         root = np.array([[triangle[0], 0.0], [triangle[1], triangle[2]]]) * scale[:, None]
         total = formal + root @ root.T
-        return float((np.linalg.slogdet(total)[1] + np.einsum("ni,nij,nj->n", residuals, np.linalg.inv(total), residuals)).sum())
+        return float(
+            (np.linalg.slogdet(total)[1] + np.einsum("ni,nij,nj->n", residuals, np.linalg.inv(total), residuals)).sum()
+        )
 
     best = minimize(surprise, [1.0, 0.3, 1.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
     found = beyond_formal(residuals, formal) / MARGIN**2
@@ -76,7 +78,9 @@ def test_formal_errors_that_are_too_large_make_no_negative_variance() -> None:
 def test_no_formal_errors_at_all_leave_the_whole_covariance() -> None:
     residuals = draw(np.random.default_rng(5), np.tile(CORRELATED, (400, 1, 1)))
     found = beyond_formal(residuals, np.zeros((400, 3, 3)))
-    np.testing.assert_allclose(found, MARGIN**2 * residuals.T @ residuals / 400, rtol=1e-2, atol=1e-3 * np.abs(found).min())
+    np.testing.assert_allclose(
+        found, MARGIN**2 * residuals.T @ residuals / 400, rtol=1e-2, atol=1e-3 * np.abs(found).min()
+    )
 
 
 def test_a_wrong_training_label_does_not_count() -> None:

@@ -198,6 +198,44 @@ def test_outside_the_training_labels(universe: Universe) -> None:
     np.testing.assert_allclose(result.labels[0], beyond, rtol=1e-3)
 
 
+def test_between_the_extremes_and_yet_outside(universe: Universe) -> None:
+    """A hot dwarf among stars of which the hot ones are giants: each label is ordinary, the two together are not."""
+    rng = np.random.default_rng(41)
+    labels = universe.labels(rng, 300)  # TEFF and LOGG rise together
+    model = replace(universe.model, training_labels=labels)
+    inside, outside = np.median(labels, axis=0), np.percentile(labels, [90, 10, 50], axis=0)[[0, 1, 2], [0, 1, 2]]
+    assert (outside > labels.min(axis=0)).all()
+    assert (outside < labels.max(axis=0)).all()
+    flux = universe.model.predict([inside, outside])
+    result = model.infer(flux, np.full(flux.shape, 1e6))
+    np.testing.assert_allclose(result.labels, [inside, outside], rtol=1e-3, atol=1e-3)
+    assert has(result, ResultFlag.OUTSIDE_TRAINING) == [False, True]
+
+
+def test_errors_have_what_validation_found_in_quadrature(universe: Universe, model: CannonModel) -> None:
+    rng = np.random.default_rng(43)
+    flux, ivar = universe.spectra(rng, universe.labels(rng, 8))
+    assert model.validation is not None
+    for correct in (False, True):
+        result = model.infer(flux, ivar, correct_coefficient_noise=correct)
+        beyond = np.diag(model.validation.beyond[int(correct)])
+        for row in range(8):
+            np.testing.assert_allclose(result.raw_errors[row], np.sqrt(np.diag(result.covariance[row])))
+            np.testing.assert_allclose(result.errors[row] ** 2, np.diag(result.covariance[row]) + beyond)
+
+
+@pytest.mark.parametrize("correct", [False, True])
+def test_both_ways_of_one_fit_are_those_of_two(universe: Universe, model: CannonModel, correct: bool) -> None:
+    rng = np.random.default_rng(44)
+    flux, ivar = universe.spectra(rng, universe.labels(rng, 8))
+    starflag = np.zeros(8, dtype=np.int64)
+    both = model._engine(marginalize=True, count=0).infer_ways(flux, ivar, starflag, module.Options(), (False, True))
+    alone = model.infer(flux, ivar, correct_coefficient_noise=correct)
+    for name in ("labels", "covariance", "errors", "chi_sq", "flags", "unexplained"):
+        np.testing.assert_array_equal(getattr(both[int(correct)], name), getattr(alone, name))
+    assert (both[1].raw_errors > both[0].raw_errors).all()
+
+
 def test_labels_cannot_run_away(universe: Universe) -> None:
     rng = np.random.default_rng(37)
     flux = rng.normal(1, 5, (20, len(universe.model.wavelength)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -128,3 +130,20 @@ def test_the_scatter_that_is_left_is_that_of_the_universe(
 ) -> None:
     assert np.median(latent.s2 / universe.model.s2) == pytest.approx(1.0, abs=0.1)
     assert np.median(plain.s2 / universe.model.s2) > 1.5
+
+
+def test_components_that_are_not_asked_for_count_as_scatter(universe: Universe, latent: CannonModel) -> None:
+    new = Varied(universe, n_stars=40, seed=33)
+    for count in range(3):
+        rest = (latent.loadings[:, count:] ** 2).sum(axis=1)
+        expected = replace(latent, loadings=latent.loadings[:, :count], s2=latent.s2 + rest)
+        result = latent.infer(new.flux, new.ivar, latent_components=count)
+        for name in ("labels", "covariance", "chi_sq", "flags"):
+            np.testing.assert_array_equal(getattr(result, name), getattr(expected.infer(new.flux, new.ivar), name))
+    np.testing.assert_array_equal(result.labels, latent.infer(new.flux, new.ivar).labels)
+
+
+@pytest.mark.parametrize("count", [-1, 3])
+def test_components_that_the_model_does_not_have(latent: CannonModel, count: int) -> None:
+    with pytest.raises(ValueError, match=f"latent_components: expected 0 to 2, got {count}"):
+        latent.infer(np.ones(240), np.ones(240), latent_components=count)

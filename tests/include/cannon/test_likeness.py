@@ -58,7 +58,9 @@ def test_chi_square_of_no_lines_by_brute_force(universe: Universe, marginalize: 
     builder = FormBuilder(model.wavelength, model.theta, s2, loadings=loadings, marginalize=marginalize)
     pixels = builder.informative
     forms = builder.build(flux[:, pixels], ivar[:, pixels], np.empty((2, 6, builder.n_informative)))
-    parts = [basis(model.wavelength) * ((model.wavelength >= low) & (model.wavelength < high)) for low, high in DETECTORS]
+    parts = [
+        basis(model.wavelength) * ((model.wavelength >= low) & (model.wavelength < high)) for low, high in DETECTORS
+    ]
     columns = np.concatenate(parts).T[pixels] if marginalize else np.zeros((builder.n_informative, 1))
     for row in range(6):
         root = np.sqrt(ivar[row, pixels] / (1.0 + ivar[row, pixels] * s2[pixels]))

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import include.cannon.quadratic_forms as module
+from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.continuum import DETECTORS, basis
 from include.cannon.quadratic_forms import FormBuilder, QuadraticForms, join
 
@@ -26,8 +27,12 @@ class Spectra:
         self.ivar = rng.uniform(0, 1e4, (n_spectra, n_pixels)) * (rng.random((n_spectra, n_pixels)) < 0.9)
         self.terms = rng.normal(size=n_terms - 1)
 
-    def build(self, *, marginalize: bool, loadings: Floats | None = None) -> QuadraticForms:
-        builder = FormBuilder(self.wavelength, self.theta, self.s2, loadings=loadings, marginalize=marginalize)
+    def build(
+        self, *, marginalize: bool, loadings: Floats | None = None, noise: CoefficientNoise | None = None
+    ) -> QuadraticForms:
+        builder = FormBuilder(
+            self.wavelength, self.theta, self.s2, loadings=loadings, noise=noise, marginalize=marginalize
+        )
         flux, ivar = self.flux[:, builder.informative], self.ivar[:, builder.informative]
         return builder.build(flux, ivar, np.empty((2, *flux.shape)))
 
@@ -127,10 +132,59 @@ def test_a_spectrum_without_information_makes_zeros(spectra: Spectra) -> None:
     assert forms.n_pixels[2] == forms.n_nuisances[2] == 0
 
 
-def test_products_made_in_pieces_are_the_same(spectra: Spectra, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = spectra.build(marginalize=True)
+def make_noise(n_pixels: int = 150, n_terms: int = 6) -> CoefficientNoise:
+    rng = np.random.default_rng(5)
+    return CoefficientNoise(rng.uniform(0.0, 1.0, (n_pixels, 3)), rng.normal(size=(3, n_terms, n_terms)))
+
+
+def assert_equal(one: QuadraticForms, other: QuadraticForms) -> None:
+    for name in QuadraticForms._fields:
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("marginalize", [True, False])
+@pytest.mark.parametrize("latent", [0, 3])
+def test_ways_to_the_products_are_the_same(monkeypatch: pytest.MonkeyPatch, *, marginalize: bool, latent: int) -> None:
+    """Of many spectra from products that are kept or made in pieces, and of each spectrum by itself."""
+    spectra = Spectra(n_spectra=11)
+    loadings = np.random.default_rng(3).normal(0, 0.03, (150, latent))
+    arguments = {"marginalize": marginalize, "loadings": loadings, "noise": make_noise()}
+    expected = spectra.build(**arguments)
+    assert expected.noise.shape == (11, 3)
     monkeypatch.setattr(module, "CACHED_BYTES", 64 * 15 * 20)
-    np.testing.assert_allclose(spectra.build(marginalize=True).a, expected.a, rtol=1e-12, atol=1e-9)
+    assert_equal(spectra.build(**arguments), expected)
+    monkeypatch.setattr(module, "FEW", 11)
+    assert_equal(spectra.build(**arguments), expected)
+
+
+@pytest.mark.parametrize("n_spectra", [4, 11])
+def test_noise_of_the_coefficients_is_summed_with_the_weights(n_spectra: int) -> None:
+    spectra, noise = Spectra(n_spectra=n_spectra), make_noise()
+    forms = spectra.build(marginalize=True, noise=noise)
+    for row in range(n_spectra):
+        expected = sum(
+            weight * amplitudes for weight, amplitudes in zip(spectra.weight(row), noise.amplitudes, strict=True)
+        )
+        np.testing.assert_allclose(forms.noise[row], expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("marginalize", [True, False])
+@pytest.mark.parametrize("n_spectra", [4, 11])
+def test_no_lines_is_the_best_continuum_alone(n_spectra: int, *, marginalize: bool) -> None:
+    spectra = Spectra(n_spectra=n_spectra)
+    forms = spectra.build(marginalize=marginalize, loadings=np.random.default_rng(3).normal(0, 0.03, (150, 2)))
+    columns = nuisance_columns(spectra.wavelength) if marginalize else np.zeros((150, 1))
+    for row in range(n_spectra):
+        root = np.sqrt(spectra.weight(row))
+        right = root * (spectra.flux[row] - 1.0)
+        best = np.linalg.lstsq(root[:, None] * columns, right)[0]
+        assert forms.flat[row] == pytest.approx(((right - root * (columns @ best)) ** 2).sum(), rel=1e-7)
+
+
+def test_no_spectra_at_all(spectra: Spectra) -> None:
+    spectra.flux, spectra.ivar = spectra.flux[:0], spectra.ivar[:0]
+    forms = spectra.build(marginalize=True, noise=make_noise())
+    assert (forms.a.shape, forms.noise.shape) == ((0, 5, 5), (0, 3))
 
 
 def test_joined_forms_keep_their_order(spectra: Spectra) -> None:

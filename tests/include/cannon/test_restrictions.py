@@ -121,7 +121,9 @@ def test_bounded_coefficients_are_the_best_within_the_bounds(bounded: CannonMode
     assert limits is not None
     for pixel in range(0, 240, 23):
         root = np.sqrt(weights(training_set.ivar[:, pixel], bounded.s2[pixel]))
-        expected = lsq_linear(root[:, None] * design, root * training_set.flux[:, pixel], limits.T, method="bvls", tol=1e-14)
+        expected = lsq_linear(
+            root[:, None] * design, root * training_set.flux[:, pixel], limits.T, method="bvls", tol=1e-14
+        )
         np.testing.assert_allclose(bounded.theta[pixel], expected.x, rtol=1e-5, atol=1e-7)
 
 
@@ -162,9 +164,10 @@ def test_each_pixel_has_its_own_penalty(training_set: TrainingSet) -> None:
     np.testing.assert_allclose(mixed.theta[100:200], some.theta[100:200], rtol=1e-4, atol=1e-6)
     assert not mixed.theta[200:, 1:].any()
     assert mixed.metadata["regularization"] == "a number a pixel"
-    assert mixed.metadata["regularization_digest"] != train(training_set, regularization=2 * strength).metadata[
-        "regularization_digest"
-    ]
+    assert (
+        mixed.metadata["regularization_digest"]
+        != train(training_set, regularization=2 * strength).metadata["regularization_digest"]
+    )
 
 
 @pytest.mark.parametrize(

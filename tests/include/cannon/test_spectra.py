@@ -40,6 +40,32 @@ def test_unusable_pixels_are_made_harmless_and_told() -> None:
     np.testing.assert_array_equal(flux, given)  # the caller's arrays stay as they were
 
 
+def test_a_flux_that_no_star_has_is_no_number() -> None:
+    flux, ivar = np.ones((4, 3)), np.ones((4, 3))
+    flux[:3, 1], ivar[2, 1] = [1e7, -1e200, 1e30], 0.0
+    pixels = PixelSelection(np.ones(3, dtype=bool), 4).gather(flux, ivar)
+    assert pixels.invalid.tolist() == [True, True, False, False]
+    assert (pixels.flux == 1.0).all()
+    assert pixels.ivar[:, 1].tolist() == [0.0, 0.0, 0.0, 1.0]
+
+
 def test_infinities_of_both_signs() -> None:
     flux = np.array([[np.inf, -np.inf, 1.0]])
     assert PixelSelection(np.ones(3, dtype=bool), 1).gather(flux, np.ones((1, 3))).invalid.all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 700, 7659])
+@pytest.mark.parametrize("kind", ["noise", "sorted", "equal", "two values", "huge"])
+def test_ratio_is_the_median_of_the_pixels_with_weight(count: int, kind: str) -> None:
+    rng = np.random.default_rng(count)
+    flux = {
+        "noise": rng.normal(1.0, 0.3, (3, count)),
+        "sorted": np.sort(rng.normal(1.0, 0.3, (3, count)), axis=1),  # the sample of a row is no fair one
+        "equal": np.ones((3, count)),
+        "two values": rng.choice([0.5, 1.5], (3, count)),
+        "huge": rng.choice([0.5, 1e6], (3, count)),
+    }[kind]
+    ivar = rng.uniform(100.0, 1e4, flux.shape) * (rng.random(flux.shape) > 0.1)
+    ivar[:, 0] = 400.0
+    expected = [np.median((f * np.sqrt(w))[w > 0]) for f, w in zip(flux, ivar, strict=True)]
+    np.testing.assert_allclose(signal_to_noise(flux, ivar), expected, rtol=1e-6)

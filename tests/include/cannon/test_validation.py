@@ -41,7 +41,9 @@ def test_bias_rms_and_pulls_by_loops(validation: Validation) -> None:
     for label in range(2):
         stars = [star for star in range(6) if star != 4]
         wrong = [float(validation.labels[star, label] - validation.truth[star, label]) for star in stars]
-        errors = [sqrt(validation.covariance[star, label, label] + validation.beyond[0, label, label]) for star in stars]
+        errors = [
+            sqrt(validation.covariance[star, label, label] + validation.beyond[0, label, label]) for star in stars
+        ]
         assert validation.bias[label] == pytest.approx(sum(wrong) / 5)
         assert validation.rms[label] == pytest.approx(sqrt(sum(value**2 for value in wrong) / 5))
         pulls = [value / error for value, error in zip(wrong, errors, strict=True)]

@@ -112,8 +112,7 @@ def table_with(name: str, make: Callable[[Columns], Columns]) -> Callable[[fits.
         kinds = {column.name: column.format[-1] for column in old.columns}
         made = make({column: np.array(old.data[column]) for column in kinds})
         columns = [
-            fits.Column(column, f"{values[0].size}{kinds[column]}", array=values)
-            for column, values in made.items()
+            fits.Column(column, f"{values[0].size}{kinds[column]}", array=values) for column, values in made.items()
         ]
         new = fits.BinTableHDU.from_columns(columns, name=name)
         new.header.update({card: old.header[card] for card in ("CORRECT", "NCOMP") if card in old.header})

@@ -105,7 +105,7 @@ def row(
     return ResultRow(
         row=number,
         mjd=mjd,
-        labels=tuple(LabelValue(name, values.get(name, 0.1), 0.01) for name in labels),
+        labels=tuple(LabelValue(name, values.get(name, 0.1), 0.02, 0.01) for name in labels),
         covariance=tuple(tuple(float(i == j) for j in range(len(labels))) for i in range(len(labels))),
         chi_sq=7000.0,
         reduced_chi_sq=1.01,
@@ -114,6 +114,7 @@ def row(
         converged=True,
         flags=1 << 40,
         n_iterations=7,
+        unexplained=0.125,
     )
 
 

@@ -64,7 +64,7 @@ def test_numbers_of_numpy_are_taken_and_nan_comes_back(catalog: Catalog) -> None
     odd = ResultRow(
         row=np.int64(0),
         mjd=np.int32(59000),
-        labels=tuple(LabelValue(name, np.float64("nan"), np.float32(0.5)) for name in LABELS),
+        labels=tuple(LabelValue(name, np.float64("nan"), np.float32(0.5), np.float64("nan")) for name in LABELS),
         covariance=tuple(np.array([[1.0, np.nan, np.inf]] * 3)),
         chi_sq=np.float32(2.5),
         reduced_chi_sq=float("nan"),
@@ -73,6 +73,7 @@ def test_numbers_of_numpy_are_taken_and_nan_comes_back(catalog: Catalog) -> None
         converged=np.bool_(False),
         flags=np.uint64(1 << 40),
         n_iterations=np.int64(12),
+        unexplained=np.float32(0.25),
     )
     catalog.record_spectrum(spectrum())
     catalog.record_normalization(normalization(content("star")))
@@ -82,11 +83,11 @@ def test_numbers_of_numpy_are_taken_and_nan_comes_back(catalog: Catalog) -> None
     nan = float("nan")
     expected = row(0, mjd=59000)
     found = catalog.result(made.id).rows[0]
-    assert same(found.labels, tuple((name, nan, 0.5) for name in LABELS))
+    assert same(found.labels, tuple((name, nan, 0.5, nan) for name in LABELS))
     assert same(found.covariance, ((1.0, nan, nan),) * 3)
     assert same((found.chi_sq, found.reduced_chi_sq, found.snr), (2.5, nan, float("inf")))
     assert (found.row, found.mjd, found.n_pixels, found.flags) == (0, 59000, 3, expected.flags)
     assert found.converged is False
-    assert found.n_iterations == 12
+    assert (found.n_iterations, found.unexplained) == (12, 0.25)
     with catalog._database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM label WHERE value IS NULL")).scalar() == 3

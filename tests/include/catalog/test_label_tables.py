@@ -55,6 +55,7 @@ COLUMNS = [
     "row",
     "chi2",
     "rchi2",
+    "unexplained",
     "result_flags",
     "converged",
     "ier",
@@ -105,17 +106,18 @@ def test_a_row_says_what_was_inferred_and_from_what(with_model: Catalog) -> None
         "n_visits": 2,
         "starflag": 1 << 31,
         "teff": 4321.5,
-        "e_teff": 0.01,
+        "e_teff": 0.02,
         "raw_e_teff": 0.01,
         "logg": 2.5,
-        "e_logg": 0.01,
+        "e_logg": 0.02,
         "raw_e_logg": 0.01,
         "fe_h": -0.25,
-        "e_fe_h": 0.01,
+        "e_fe_h": 0.02,
         "raw_e_fe_h": 0.01,
         "row": 0,
         "chi2": 7000.0,
         "rchi2": 1.01,
+        "unexplained": 0.125,
         "result_flags": 1 << 40,
         "converged": True,
         "ier": 0,
@@ -182,7 +184,7 @@ def test_what_is_not_known_is_filled_and_written_to_fits(with_model: Catalog, tm
     with_model.index_files([archive_file()])
     with_model.record_spectrum(replace(spectrum(), telescope=None, field=None, healpix=None, visits=()))
     with_model.record_normalization(normalization(content("star")))
-    bare = replace(row(teff=float("nan")), labels=(LabelValue("TEFF", float("nan"), float("nan")),))
+    bare = replace(row(teff=float("nan")), unexplained=float("nan"), labels=(LabelValue("TEFF", *[float("nan")] * 3),))
     with_model.record_result(result(normalization(content("star")).id, model().id, rows=(bare,)))
     for name, table in (("full", with_model.labels()), ("empty", with_model.labels(night=1))):
         table.write(tmp_path / f"{name}.fits")
@@ -190,7 +192,7 @@ def test_what_is_not_known_is_filled_and_written_to_fits(with_model: Catalog, tm
         assert (len(back), back.colnames) == (len(table), COLUMNS)
     (found,) = with_model.labels()
     assert [found[name] for name in ("telescope", "field", "healpix", "mjd")] == ["", "", -1, -1]
-    assert np.isnan([found[name] for name in ("teff", "e_teff", "logg", "e_fe_h")]).all()
+    assert np.isnan([found[name] for name in ("teff", "e_teff", "raw_e_teff", "logg", "e_fe_h", "unexplained")]).all()
 
 
 def test_a_star_that_is_seen_again_has_one_current_result(with_model: Catalog) -> None:
@@ -202,6 +204,8 @@ def test_a_star_that_is_seen_again_has_one_current_result(with_model: Catalog) -
     assert list(history["result"]) == [new.id, old.id]
     assert list(history["current"]) == [True, False]
     assert list(history["teff"]) == [4100.0, 4000.0]
+    assert [list(history[name]) for name in ("e_teff", "raw_e_teff")] == [[0.02] * 2, [0.01] * 2]
+    assert list(history["unexplained"]) == [0.125] * 2
 
 
 def test_a_new_content_without_a_result_leaves_the_star_out(with_model: Catalog) -> None:

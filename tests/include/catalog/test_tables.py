@@ -11,7 +11,17 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
 
-from include.catalog.tables import ColumnSpec, build_table, content_digest, iso_utc, label_columns, write_table
+from include.cannon.likeness import UNEXPLAINED
+from include.catalog.tables import (
+    FIT,
+    ColumnSpec,
+    build_table,
+    content_digest,
+    iso_utc,
+    label_columns,
+    unit_text,
+    write_table,
+)
 
 VELOCITY, DEX = u.km / u.s, u.dimensionless_unscaled
 
@@ -168,11 +178,24 @@ def test_a_label_has_the_unit_that_its_name_says(
         specs = label_columns(name)
         column = name.lower()
         assert [(spec.name, spec.unit) for spec in specs] == [(p + column, unit) for p in ("", "e_", "raw_e_")]
-        assert specs[0].description == f"{name}{says}"
-        assert [("dex" in spec.description) for spec in specs] == [bool(says)] * 3
+        assert [spec.description for spec in specs] == [
+            f"{name}{says}",
+            f"error of {name}{says}: formal, and what validation found beyond",
+            f"formal error of {name}{says}",
+        ]
+        assert unit_text(name) == ("dex" if says else str(unit or ""))
         write_table(build_table([(spec, [1.5]) for spec in specs], {}), tmp_path / f"{name}.fits", header={})
         back = Table.read(tmp_path / f"{name}.fits")
         assert [back[spec.name].unit for spec in specs] == [None if unit is DEX else unit] * 3
+
+
+def test_the_share_unexplained_says_from_where_the_flag_is_set(tmp_path: Path) -> None:
+    (spec,) = [spec for spec in FIT if spec.name == "unexplained"]
+    assert f"above {UNEXPLAINED} it is unlike the training set" in spec.description
+    write_table(build_table([(spec, [0.5, None])], {}), tmp_path / "fit.fits", header={})
+    with fits.open(tmp_path / "fit.fits", checksum=True) as hdus:
+        assert hdus[1].header["TCOMM1"] == spec.description, "longer than a card of FITS"
+        np.testing.assert_array_equal(hdus[1].data["unexplained"], [0.5, np.nan])
 
 
 def test_times_are_written_in_utc() -> None:

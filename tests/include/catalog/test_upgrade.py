@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +14,23 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event, inspect, text
+from sqlalchemy import Connection, MetaData, event, insert, inspect, text
 
 from include.catalog import Catalog, CatalogError, schema, upgrade
 from include.catalog.database import Database
-from tests.include.catalog.catalog_samples import together
+from include.catalog.part import row_of
+from include.catalog.records import LabelValue, ResultRecord
+from tests.include.catalog.catalog_samples import (
+    archive_file,
+    content,
+    model,
+    normalization,
+    result,
+    row,
+    same,
+    spectrum,
+    together,
+)
 
 
 def test_head_is_alembics_head(catalog: Catalog) -> None:
@@ -44,6 +59,79 @@ def test_downgrade_leaves_nothing_and_upgrade_brings_it_back(fresh_catalog: Cata
         assert inspect(connection).get_table_names() == ["alembic_version"]
         upgrade.upgrade_schema(connection)
         assert set(inspect(connection).get_table_names()) == {"alembic_version", *schema.metadata.tables}
+
+
+NAN = math.nan
+
+
+def _old_result() -> ResultRecord:
+    """A result as revision 0001 keeps it: its error is the formal one, and one label is not known."""
+    labels = (
+        LabelValue("TEFF", 4500.0, 12.5, 12.5),
+        LabelValue("LOGG", 2.5, 0.03, 0.03),
+        LabelValue("FE_H", *[NAN] * 3),
+    )
+    made = replace(row(), labels=labels, unexplained=NAN)
+    return result(normalization(content("star")).id, model().id, rows=(made,))
+
+
+@pytest.fixture
+def first_schema(empty_url: str) -> Iterator[Database]:
+    """A database of revision 0001, written by it, with one star's result."""
+    database = Database(empty_url)
+    with database.write() as connection:
+        command.upgrade(upgrade.migration_config(connection), "0001")
+        _insert(connection, _old_result())
+    yield database
+    database.close()
+
+
+def _insert(connection: Connection, made: ResultRecord) -> None:
+    """Insert a result and what it needs, into the columns that the database has."""
+    tables = MetaData()
+    tables.reflect(connection)
+    records = {"archive_file": archive_file(), "spectrum": spectrum(), "model": model()}
+    records |= {"normalization": normalization(content("star")), "result": made}
+    for name, record in records.items():
+        connection.execute(insert(tables.tables[name]), row_of(record, tables.tables[name]))
+    of_row = row_of(made.rows[0], tables.tables["result_row"], result_id=made.id)
+    connection.execute(insert(tables.tables["result_row"]), of_row)
+    for label in made.rows[0].labels:
+        of_label = row_of(label, tables.tables["label"], result_id=made.id, row=0)
+        known = {name: None if value != value else value for name, value in of_label.items()}
+        connection.execute(insert(tables.tables["label"]), known)
+
+
+def test_a_result_of_the_first_schema_is_kept(first_schema: Database) -> None:
+    with Catalog.open(first_schema.url) as catalog:
+        assert same(catalog.result(_old_result().id), _old_result())
+        table = catalog.labels(model=model().id)
+        for name, value in (("e_teff", 12.5), ("raw_e_teff", 12.5), ("raw_e_logg", 0.03)):
+            assert list(table[name]) == [value]
+        assert [math.isnan(table[name][0]) for name in ("raw_e_fe_h", "unexplained")] == [True, True]
+
+
+def test_going_back_to_the_first_schema_keeps_the_formal_error(first_schema: Database) -> None:
+    with first_schema.read() as connection:
+        before = _columns(connection)
+    Catalog.open(first_schema.url).close()
+    with first_schema.write() as connection:
+        connection.execute(text("UPDATE label SET error = 20 WHERE name = 'TEFF'"))
+        command.downgrade(upgrade.migration_config(connection), "0001")
+        assert _columns(connection) == before
+        query = text("SELECT name, error FROM label ORDER BY name")
+        assert [tuple(found) for found in connection.execute(query)] == [("FE_H", None), ("LOGG", 0.03), ("TEFF", 12.5)]
+
+
+def _columns(connection: Connection) -> dict[str, list[tuple[str, str | None]]]:
+    """Each table's columns with their comments, and its own comment."""
+    found = inspect(connection)
+    keeps = connection.dialect.supports_comments
+    return {
+        table: [(column["name"], column.get("comment")) for column in found.get_columns(table)]
+        + [("", found.get_table_comment(table)["text"] if keeps else None)]
+        for table in found.get_table_names()
+    }
 
 
 def test_opening_what_is_up_to_date_is_one_select(catalog: Catalog) -> None:

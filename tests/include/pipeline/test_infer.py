@@ -63,10 +63,13 @@ def test_a_batch_gives_what_each_file_gives_by_itself(
         assert [row.mjd for row in record.rows] == list(spectrum.mjds)
         for index, row in enumerate(record.rows):
             assert [label.name for label in row.labels] == list(model.label_names)
-            values, errors = np.array([(label.value, label.error) for label in row.labels]).T
+            values, errors, raw_errors = np.array([label[1:] for label in row.labels]).T
             np.testing.assert_allclose(values, alone.labels[index], rtol=1e-5, atol=1e-5)
             np.testing.assert_allclose(row.covariance, alone.covariance[index], rtol=1e-4, atol=1e-12)
-            np.testing.assert_allclose(errors, np.sqrt(np.diag(alone.covariance[index])), rtol=1e-4)
+            np.testing.assert_allclose(errors, alone.errors[index], rtol=1e-4)
+            np.testing.assert_allclose(raw_errors, np.sqrt(np.diag(alone.covariance[index])), rtol=1e-4)
+            assert (errors > raw_errors).all(), "the model is validated"
+            assert row.unexplained == pytest.approx(alone.unexplained[index], abs=1e-6)
             assert row.chi_sq == pytest.approx(alone.chi_sq[index])
             assert (row.flags, row.n_pixels) == (alone.flags[index], alone.n_pixels[index])
             assert abs(row.n_iterations - alone.n_iterations[index]) <= 1 < row.n_iterations  # rounding, as in a batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import shutil
@@ -14,6 +15,7 @@ from include.cannon.model import CannonModel
 from include.cannon.training_set import TrainingSet
 from include.catalog.records import VerdictOutcome
 from include.errors import BadInputError, Reason
+from include.pipeline import train
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.infer import read_model
 from include.pipeline.train import accept_model, train_model, training_due, training_identity
@@ -58,6 +60,45 @@ def test_labels_keep_the_order_in_which_they_were_asked_for(workspace: Workspace
 def test_the_model_file_says_what_made_it(workspace: Workspace, training: TrainingParameters) -> None:
     identity = train_model(workspace, workspace.settings.training_set, training)
     assert read_model(workspace, identity).metadata["identity"] == identity
+
+
+def _train_linear(workspace: Workspace, caplog: pytest.LogCaptureFixture, *names: str) -> tuple[str, list[str]]:
+    """Train a linear model of these labels: its identity, and the lines that are logged."""
+    with caplog.at_level(logging.INFO, train.__name__):
+        parameters = TrainingParameters(label_names=names, order=1)
+        identity = train_model(workspace, workspace.settings.training_set, parameters)
+    return identity, [record.getMessage() for record in caplog.records if record.name == train.__name__]
+
+
+def test_the_log_says_how_far_it_is_and_what_validation_found(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "REPORT_EVERY", 0.0)
+    identity, (*progress, trained, validated) = _train_linear(workspace, caplog, "LOGG", "TEFF")
+    shares = [int(line.removeprefix("training: ").removesuffix(" %")) for line in progress]
+    assert shares == sorted(shares)
+    assert (shares[0] < 10, shares[-1], len(set(shares)) > 10) == (True, 100, True)
+    assert "120 stars" in trained
+    found = read_model(workspace, identity).validation
+    assert found is not None
+    parts = zip(("LOGG", "TEFF"), found.bias, found.rms, ("dex", "K"), strict=True)
+    assert validated == (
+        f"validated, {found.n_folds} folds: {found.n_components} components, "
+        f"correction {'on' if found.corrected else 'off'}; bias, rms: "
+        + "; ".join(f"{name} {bias:.3g}, {rms:.3g} {unit}" for name, bias, rms, unit in parts)
+    )
+
+
+def test_few_stars_are_not_validated_and_a_quick_training_says_no_progress(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "REPORT_EVERY", 3600.0)
+    path = workspace.settings.training_set
+    content = pickle.loads(path.read_bytes())
+    of_few = {name: content[name][:7] for name in ("flux", "ivar")} | {"labels": np.asarray(content["labels"])[:, :7]}
+    path.write_bytes(pickle.dumps(content | of_few))
+    _, (trained, validated) = _train_linear(workspace, caplog, "TEFF")
+    assert ("7 stars" in trained, validated) == (True, "not validated: too few stars")
 
 
 def test_a_broken_training_set_gets_a_verdict_once(workspace: Workspace, training: TrainingParameters) -> None:
