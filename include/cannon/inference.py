@@ -177,7 +177,7 @@ class Engine:
     def _forms(self, flux: Floats, ivar: Floats) -> tuple[QuadraticForms, Floats, Bools]:
         """Quadratic forms, signal-to-noise ratios, and which spectra had invalid pixels."""
         selection = PixelSelection(self.builder.informative, min(_FORM_CHUNK, max(len(flux), 1)))
-        work = np.empty((2, min(_FORM_CHUNK, max(len(flux), 1)), self.builder.n_informative))
+        work = np.empty((3, min(_FORM_CHUNK, max(len(flux), 1)), self.builder.n_informative))
         forms, snr, invalid = [], [], []
         for start in range(0, max(len(flux), 1), _FORM_CHUNK):
             rows = slice(start, start + _FORM_CHUNK)

@@ -41,6 +41,8 @@ CACHED_BYTES = 200_000_000
 itself."""
 
 
+_BLOCK = 1024  # pixels of theta that stay in the cache
+
 FEW = 4
 """Spectra up to which each is multiplied by itself: to read the products of theta from memory would take longer."""
 
@@ -143,15 +145,15 @@ class FormBuilder:
         flux, ivar
             Shape (n, p), at the model's informative pixels; finite, ivar 0 where nothing is known.
         work
-            Working memory, shape (2, n, p).
+            Working memory, shape (3, n, p).
         """
-        weight, residual = work
+        weight, residual, weighted = work
         np.multiply(ivar, self.s2, out=weight)
         weight += 1.0
         np.divide(ivar, weight, out=weight)
         np.subtract(flux, self.baseline, out=residual)
-        c = np.einsum("np,np,np->n", weight, residual, residual)
-        weighted = np.multiply(weight, residual, out=residual)
+        np.multiply(weight, residual, out=weighted)
+        c = np.einsum("np,np->n", weighted, residual)
         quadratic, linear = self._products_with(weight), weighted @ self._linear
         n_pairs = len(self._first)
         a, b = quadratic[:, :n_pairs][:, self._unfold], linear[:, :-1]
@@ -177,8 +179,15 @@ class FormBuilder:
         """The same for one spectrum, shape (p,), from its own product with theta."""
         from scipy.linalg import get_blas_funcs
 
-        root = self.theta * np.sqrt(weight)[:, None]
-        product = get_blas_funcs("syrk", (root,))(1.0, root.T)  # its upper triangle
+        symmetric_product = get_blas_funcs("syrk", dtype=np.float64)
+        count = self.theta.shape[1]
+        root, part = np.sqrt(weight)[:, None], np.empty((min(_BLOCK, len(weight)), count))
+        product = np.zeros((count, count), order="F")  # only its upper triangle is filled
+        for start in range(0, len(weight), _BLOCK):
+            rows = np.multiply(
+                self.theta[start : start + _BLOCK], root[start : start + _BLOCK], out=part[: len(weight) - start]
+            )
+            product = symmetric_product(1.0, rows.T, beta=1.0, c=product, overwrite_c=1)
         return np.concatenate([product[self._first, self._second], weight @ self._single])
 
     def _nothing(self) -> Floats:

@@ -75,26 +75,26 @@ def signal_to_noise(flux: Floats, ivar: Floats) -> Floats:
         ratio = np.sqrt(ivar, dtype=np.float32, casting="same_kind")
         ratio *= flux
     ratio[ivar == 0.0] = np.inf
+    sample = np.sort(ratio[:, ::_STRIDE], axis=1)
     result = np.full(len(flux), np.nan)
     for row in np.flatnonzero(count):
-        result[row] = _lower_median(ratio[row], int(count[row]))
+        result[row] = _lower_median(ratio[row], sample[row], int(count[row]))
     return result
 
 
-def _lower_median(values: Singles, count: int) -> float:
+def _lower_median(values: Singles, sample: Singles, count: int) -> float:
     """Median of the lowest `count` of the values.
 
-    A sample tells between which values it is, so that only those few have to be put in order.
+    The ordered sample of them tells between which values it is, so that only those few have to be put in order.
     """
     first, second = (count - 1) // 2, count // 2
-    sample = np.sort(values[::_STRIDE])
     place = first // _STRIDE
     low, high = sample[max(place - _REACH, 0)], sample[min(place + _REACH, len(sample) - 1)]
-    below = int(np.count_nonzero(values < low))
-    between = np.compress((values >= low) & (values <= high), values)
+    below = np.count_nonzero(values < low)
+    between = values.compress((values >= low) & (values <= high))
     if not below <= first <= second < below + len(between):  # an unlucky sample, or few values
         below, between = 0, values
-    ordered = np.partition(between, first - below)
-    lower = ordered[first - below]
-    upper = lower if first == second else ordered[second - below :].min()
+    between.partition(first - below)
+    lower = between[first - below]
+    upper = lower if first == second else between[second - below :].min()
     return 0.5 * (float(lower) + float(upper))

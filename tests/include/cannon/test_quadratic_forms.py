@@ -34,7 +34,7 @@ class Spectra:
             self.wavelength, self.theta, self.s2, loadings=loadings, noise=noise, marginalize=marginalize
         )
         flux, ivar = self.flux[:, builder.informative], self.ivar[:, builder.informative]
-        return builder.build(flux, ivar, np.empty((2, *flux.shape)))
+        return builder.build(flux, ivar, np.empty((3, *flux.shape)))
 
     def weight(self, row: int) -> Floats:
         good = (self.ivar[row] > 0) & np.isfinite(self.s2)

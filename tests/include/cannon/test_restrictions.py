@@ -47,7 +47,7 @@ def test_a_censored_label_acts_on_its_ranges_only(censored: CannonModel, model: 
 
 def test_prediction_does_not_follow_a_censored_label(censored: CannonModel) -> None:
     labels = np.median(censored.training_labels, axis=0)
-    change = censored.predict(labels + [0.0, 0.0, 0.4])[0] - censored.predict(labels)[0]
+    change = censored.predict(labels + np.array([0.0, 0.0, 0.4]))[0] - censored.predict(labels)[0]
     acts = within(censored.wavelength)
     np.testing.assert_array_equal(change[~acts], 0.0)
     assert np.abs(change[acts]).min() > 0.0
