@@ -194,15 +194,22 @@ def choose(errors: Mapping[tuple[int, bool], Floats]) -> tuple[int, bool, tuple[
 
 
 def _helps(without: Floats, corrected: Floats) -> bool:
-    """Whether the correction lowers the squared errors, and raises those of no label by more than chance.
+    """Whether the correction lowers the squared errors by more than chance, and raises those of no label by more.
 
-    The two are compared star by star, which sees a small harm beneath large errors of the training labels.
+    The two are compared star by star, which sees a small harm beneath large errors of the training labels.  A gain
+    within chance does not count: a fold's model has fewer stars than that of all, and gains more.
     """
     width = np.maximum(MAD * np.median(np.abs(without), axis=0), np.finfo(float).tiny)
     squares = [np.minimum((errors / width) ** 2, CLIP**2) for errors in (without, corrected)]
     change = squares[1] - squares[0]
-    mean, chance = change.mean(axis=0), change.std(axis=0) / np.sqrt(len(change))
-    return bool(mean.mean() < 0.0 and (mean <= chance).all())
+    mean, chance = _mean_and_chance(change)
+    gain, chance_of_gain = _mean_and_chance(-change.mean(axis=1))
+    return bool(gain > chance_of_gain and (mean <= chance).all())
+
+
+def _mean_and_chance(values: Floats) -> tuple[Floats, Floats]:
+    """Mean over the stars, and its standard error."""
+    return np.asarray(values.mean(axis=0)), np.asarray(values.std(axis=0) / np.sqrt(len(values)))
 
 
 def _best(size: Mapping[int, Floats]) -> int:

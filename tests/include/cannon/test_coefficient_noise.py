@@ -75,7 +75,7 @@ def test_excess_is_the_sum_of_weights_times_covariances(
     rng = np.random.default_rng(71)
     flux, ivar = universe.spectra(rng, universe.labels(rng, count))
     builder = FormBuilder(model.wavelength, model.theta, model.s2, noise=model.noise, marginalize=True)
-    forms = builder.build(flux, ivar, np.empty((2, *flux.shape)))
+    forms = builder.build(flux, ivar, np.empty((3, *flux.shape)))
     assert model.noise is not None
     excess = model.noise.excess(forms.noise)
     for row in range(count):

@@ -236,6 +236,25 @@ def test_both_ways_of_one_fit_are_those_of_two(universe: Universe, model: Cannon
     assert (both[1].raw_errors > both[0].raw_errors).all()
 
 
+def test_what_is_no_minimum_is_not_corrected(
+    universe: Universe, model: CannonModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the edge of the box, and where the steps ran out."""
+    labels = model.training_labels
+    beyond = np.median(labels, axis=0) + np.array([2.0, 0.0, 0.0]) * np.ptp(labels, axis=0)
+    flux = universe.model.predict([beyond, np.median(labels, axis=0)])
+    ivar = np.full(flux.shape, 1e4)
+    plain, corrected = (model.infer(flux, ivar, correct_coefficient_noise=correct) for correct in (False, True))
+    assert has(plain, ResultFlag.AT_BOUND) == [True, False]
+    np.testing.assert_array_equal(corrected.labels[0], plain.labels[0])
+    np.testing.assert_array_equal(corrected.covariance[0], plain.covariance[0])
+    assert (corrected.raw_errors[1] > plain.raw_errors[1]).all()
+    slow = module.minimise
+    monkeypatch.setattr(module, "minimise", lambda *arguments: slow(*arguments, max_iterations=1))
+    plain, corrected = (model.infer(flux, ivar, correct_coefficient_noise=correct) for correct in (False, True))
+    np.testing.assert_array_equal(corrected.labels, plain.labels)
+
+
 def test_labels_cannot_run_away(universe: Universe) -> None:
     rng = np.random.default_rng(37)
     flux = rng.normal(1, 5, (20, len(universe.model.wavelength)))

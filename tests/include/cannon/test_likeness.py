@@ -57,7 +57,7 @@ def test_chi_square_of_no_lines_by_brute_force(universe: Universe, marginalize: 
     loadings = rng.normal(0.0, 0.02, (len(s2), 2))
     builder = FormBuilder(model.wavelength, model.theta, s2, loadings=loadings, marginalize=marginalize)
     pixels = builder.informative
-    forms = builder.build(flux[:, pixels], ivar[:, pixels], np.empty((2, 6, builder.n_informative)))
+    forms = builder.build(flux[:, pixels], ivar[:, pixels], np.empty((3, 6, builder.n_informative)))
     parts = [
         basis(model.wavelength) * ((model.wavelength >= low) & (model.wavelength < high)) for low, high in DETECTORS
     ]

@@ -65,7 +65,7 @@ def test_there_and_back(tmp_path: Path, n_stars: int, n_labels: int) -> None:
 
 
 def test_without_trials(tmp_path: Path) -> None:
-    validation = replace(make_validation(n_stars=5, n_labels=2), trials=())
+    validation = replace(make_validation(n_stars=5, n_labels=2), trials=(), corrected=False)
     assert [hdu.name for hdu in validation_hdus(validation)] == ["VALIDATION", "BEYOND"]
     fits.HDUList([fits.PrimaryHDU(), *validation_hdus(validation)]).writeto(tmp_path / "validation.fits")
     with fits.open(tmp_path / "validation.fits") as hdus:
