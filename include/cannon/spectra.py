@@ -90,7 +90,7 @@ def _lower_median(values: Singles, sample: Singles, count: int) -> float:
     first, second = (count - 1) // 2, count // 2
     place = first // _STRIDE
     low, high = sample[max(place - _REACH, 0)], sample[min(place + _REACH, len(sample) - 1)]
-    below = np.count_nonzero(values < low)
+    below = int(np.count_nonzero(values < low))
     between = values.compress((values >= low) & (values <= high))
     if not below <= first <= second < below + len(between):  # an unlucky sample, or few values
         below, between = 0, values
