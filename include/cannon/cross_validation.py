@@ -3,7 +3,7 @@
 Two options help or harm by the training set: the correction for the coefficients' noise
 (:mod:`include.cannon.coefficient_noise`), which noisy training labels turn against the labels, and latent components
 (:mod:`include.cannon.latent`), likewise.  Every number of components is tried without and with the correction.  The
-correction is taken where no label's errors rise; components where they gain, and no label loses.
+correction is taken where errors fall and no label's rise; components where they gain, and no label loses.
 
 The intrinsic scatter is that of all stars; the coefficients, their noise and the components are those of the others
 than the fold.  Without components the others' normal matrices are those of all less those of the fold

@@ -209,7 +209,8 @@ class CannonModel:
         ----------
         flux, ivar
             Shape (N, P) or (P,): normalised flux and its inverse variance, 0 where nothing is known.  A pixel whose
-            inverse variance is negative or infinite, or whose flux is not a number, is left out and the row flagged.
+            inverse variance is negative or infinite, or whose flux is no number or beyond 1e6, is left out and the row
+            flagged.
         n_initialisations
             Number of starts, at percentiles of the training labels; the best chi-square is kept.
         use_derivatives

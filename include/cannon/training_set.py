@@ -48,7 +48,7 @@ class TrainingSet:
         Shape (P,), vacuum Angstrom, ascending.
     flux
         Shape (N, P), continuum-normalised; where ``ivar`` is 0 it may be anything, and 1 takes the place of what is not
-        finite.
+        finite, or huge.
     ivar
         Shape (N, P), inverse variance of the flux; 0 where nothing is known.  What is below ``NEGLIGIBLE`` of the star's
         median becomes 0.

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from include.cannon.cross_validation import FOLDS, candidates, choose, cross_validate, deal, worth_validating
+from include.cannon.empirical_errors import beyond_formal
 from include.cannon.latent import latent_scores, residuals
 from include.cannon.model import CannonModel
 from include.cannon.scatter import weights
@@ -266,6 +267,18 @@ def test_a_small_harm_is_seen_beneath_noisy_labels(harm: float, taken: bool) -> 
     assert choose({(0, False): without, (0, True): corrected})[1] is taken
 
 
+def test_a_gain_within_chance_is_none() -> None:
+    """Errors rise by a tenth or fall by as much: sums differ, and stars say nothing."""
+    rng = np.random.default_rng(7)
+    without = rng.normal(size=(600, 3))
+    corrected = without * rng.choice([0.9, 1.09], size=without.shape)
+    change = np.minimum(corrected**2, 9.0) - np.minimum(without**2, 9.0)
+    chance = change.mean(axis=1).std() / np.sqrt(600)
+    assert -chance < change.mean() < 0.0
+    assert choose({(0, False): without, (0, True): corrected})[1] is False
+    assert choose({(0, False): without, (0, True): corrected * 0.95})[1] is True
+
+
 def test_each_number_of_components_has_its_own_way() -> None:
     sizes = {(0, False): (1.0, 1.0), (0, True): (1.3, 1.2), (4, False): (0.8, 0.8), (4, True): (0.7, 0.7)}
     assert choose(errors_of(sizes))[:2] == (4, True)
@@ -337,6 +350,21 @@ def test_noisy_labels_switch_it_off(wide: Universe) -> None:
     assert (np.abs(default.labels - truth).mean(axis=0) < np.abs(on.labels - truth).mean(axis=0)).all()
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_labels_of_middling_noise_do_not_make_the_default_much_worse(wide: Universe, seed: int) -> None:
+    """Between the two: where the correction can raise errors by a third, and validation hardly sees it."""
+    stars = wide.training_set(np.random.default_rng(seed), 200)
+    model = CannonModel.train(add_label_noise(stars, seed=50 + seed, share=0.4), latent_components=0)
+    rng = np.random.default_rng(18)
+    truth = wide.labels(rng, 200)
+    flux, ivar = wide.spectra(rng, truth)
+    default, off = (
+        np.abs(model.infer(flux, ivar, correct_coefficient_noise=way).labels - truth).mean(axis=0)
+        for way in (None, False)
+    )
+    assert (default < 1.16 * off).all(), default / off
+
+
 def test_noisy_training_labels_do_not_make_the_default_worse(universe: Universe) -> None:
     noisy = add_label_noise(Varied(universe).training_set())
     new = Varied(universe, n_stars=150, seed=52)
@@ -347,6 +375,18 @@ def test_noisy_training_labels_do_not_make_the_default_worse(universe: Universe)
         for count in (None, 0)
     ]
     assert (error[0] < 1.05 * error[1]).all()
+
+
+def test_errors_stay_what_they_are_where_formal_ones_are_honest(universe: Universe, model: CannonModel) -> None:
+    found = validation_of(model)
+    assert found.corrected
+    np.testing.assert_array_equal(found.beyond[1], beyond_formal(found.residuals, found.covariance))
+    rng = np.random.default_rng(19)
+    truth = universe.labels(rng, 300)
+    result = model.infer(*universe.spectra(rng, truth))
+    assert (np.median(result.errors / result.raw_errors, axis=0) < 1.2).all()
+    pulls = np.sqrt((((result.labels - truth) / result.errors) ** 2).mean(axis=0))
+    assert ((pulls > 0.8) & (pulls < 1.2)).all()
 
 
 def test_errors_are_honest_where_formal_ones_are_not(universe: Universe) -> None:

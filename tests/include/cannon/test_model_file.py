@@ -13,6 +13,7 @@ from astropy.io import fits
 from include.cannon.model import CannonModel
 from include.cannon.model_file import FORMAT, read_parts
 from include.errors import BadInputError, Reason
+from tests.include.cannon.edited_files import Edit, change, drop
 
 
 @pytest.fixture
@@ -126,30 +127,16 @@ def test_damage_is_noticed(path: Path, damage: Callable[[bytes], bytes]) -> None
     assert "\n" not in caught.value.message
 
 
-def change(path: Path, edit: Callable[[fits.HDUList], None]) -> None:
-    """Edit a model file and make its sums right again."""
-    with fits.open(path) as hdus:
-        edit(hdus)
-        hdus.writeto(path, checksum=True, overwrite=True)
-
-
-def set_value(name: str, value: float) -> Callable[[fits.HDUList], None]:
+def set_value(name: str, value: float) -> Edit:
     def edit(hdus: fits.HDUList) -> None:
         hdus[name].data.flat[3] = value
 
     return edit
 
 
-def set_card(name: str, value: object) -> Callable[[fits.HDUList], None]:
+def set_card(name: str, value: object) -> Edit:
     def edit(hdus: fits.HDUList) -> None:
         hdus[0].header[name] = value
-
-    return edit
-
-
-def drop(name: str) -> Callable[[fits.HDUList], None]:
-    def edit(hdus: fits.HDUList) -> None:
-        del hdus[name]
 
     return edit
 
@@ -171,7 +158,7 @@ def shorten(hdus: fits.HDUList) -> None:
         (shorten, "other parts"),
     ],
 )
-def test_files_that_are_whole_but_no_model(path: Path, edit: Callable[[fits.HDUList], None], message: str) -> None:
+def test_files_that_are_whole_but_no_model(path: Path, edit: Edit, message: str) -> None:
     change(path, edit)
     with pytest.raises(BadInputError, match=message):
         CannonModel.read(path)

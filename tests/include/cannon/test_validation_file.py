@@ -14,6 +14,7 @@ from include.cannon.model import CannonModel
 from include.cannon.validation import Trial, Validation
 from include.cannon.validation_file import read_validation, validation_hdus
 from include.errors import BadInputError, Reason
+from tests.include.cannon.edited_files import Edit, change, drop
 
 
 @pytest.fixture
@@ -94,17 +95,10 @@ def test_anyone_can_read_it(model: CannonModel, path: Path) -> None:
         assert list(hdus["TRIALS"].data["COMPONENTS"]) == [0, 0, 4, 4, 8, 8]
 
 
-def change(path: Path, edit: Callable[[fits.HDUList], None]) -> None:
-    """Edit a file and make its sums right again."""
-    with fits.open(path) as hdus:
-        edit(hdus)
-        hdus.writeto(path, checksum=True, overwrite=True)
-
-
 Columns = dict[str, np.ndarray]
 
 
-def table_with(name: str, make: Callable[[Columns], Columns]) -> Callable[[fits.HDUList], None]:
+def table_with(name: str, make: Callable[[Columns], Columns]) -> Edit:
     """Put other columns in the place of a table's, its header as it was."""
 
     def edit(hdus: fits.HDUList) -> None:
@@ -134,21 +128,7 @@ def narrow(name: str) -> Callable[[Columns], Columns]:
     return lambda columns: {**columns, name: columns[name][:, :-1]}
 
 
-def beyond(values: np.ndarray) -> Callable[[fits.HDUList], None]:
-    def edit(hdus: fits.HDUList) -> None:
-        hdus["BEYOND"].data = values
-
-    return edit
-
-
-def drop(name: str) -> Callable[[fits.HDUList], None]:
-    def edit(hdus: fits.HDUList) -> None:
-        del hdus[name]
-
-    return edit
-
-
-def image_of(name: str, values: np.ndarray) -> Callable[[fits.HDUList], None]:
+def image_of(name: str, values: np.ndarray) -> Edit:
     def edit(hdus: fits.HDUList) -> None:
         hdus[name].data = values
 
@@ -165,9 +145,9 @@ def image_of(name: str, values: np.ndarray) -> Callable[[fits.HDUList], None]:
         table_with("VALIDATION", narrow("COVARIANCE")),
         table_with("TRIALS", without("RATIO")),
         table_with("TRIALS", narrow("RATIO")),
-        beyond(np.zeros((1, 3, 3))),
-        beyond(np.zeros((2, 2, 2))),
-        beyond(np.full((2, 3, 3), np.nan)),
+        image_of("BEYOND", np.zeros((1, 3, 3))),
+        image_of("BEYOND", np.zeros((2, 2, 2))),
+        image_of("BEYOND", np.full((2, 3, 3), np.nan)),
         drop("BEYOND"),
         drop("NOISE_MODES"),
         drop("NOISE_AMPLITUDES"),
@@ -179,7 +159,7 @@ def image_of(name: str, values: np.ndarray) -> Callable[[fits.HDUList], None]:
         image_of("NOISE_MODES", np.full((4, 10, 10), np.inf)),
     ],
 )
-def test_parts_that_do_not_fit_the_model(path: Path, edit: Callable[[fits.HDUList], None]) -> None:
+def test_parts_that_do_not_fit_the_model(path: Path, edit: Edit) -> None:
     change(path, edit)
     with pytest.raises(BadInputError, match=r"model\.fits: expected a whole model file") as caught:
         CannonModel.read(path)

@@ -79,7 +79,7 @@ class Varied:
         return TrainingSet(self.wavelength, self.flux, self.ivar, self.truth, NAMES)
 
 
-def add_label_noise(stars: TrainingSet, *, seed: int = 51) -> TrainingSet:
-    """The stars with labels as a survey has them: wrong by 80 K, 0.15 and 0.06."""
-    noise = np.random.default_rng(seed).normal(0.0, [80.0, 0.15, 0.06], stars.labels.shape)
+def add_label_noise(stars: TrainingSet, *, seed: int = 51, share: float = 1.0) -> TrainingSet:
+    """The stars with labels as a survey has them: wrong by 80 K, 0.15 and 0.06, or a share of that."""
+    noise = share * np.random.default_rng(seed).normal(0.0, [80.0, 0.15, 0.06], stars.labels.shape)
     return replace(stars, labels=stars.labels + noise, digest="")
