@@ -39,6 +39,5 @@ class ResultFlag(ExplainedFlag):
     BAD_STARFLAG = 1 << 18, "STARFLAG says that the spectrum is not to be trusted."
     INVALID_PIXELS = (
         1 << 19,
-        "Pixels with a negative or infinite inverse variance, or with a flux that is no number or beyond all bounds, were left "
-        "out.",
+        "Pixels whose inverse variance or flux is impossible (negative, infinite, no number, beyond 1e6) were left out.",
     )
