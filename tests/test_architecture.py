@@ -14,7 +14,7 @@ LAYERS = (
     {"pipeline"},
     {"cannon", "simulation"},
     {"apogee", "catalog"},
-    {"identity", "files", "settings", "errors", "explained_flag", "data"},
+    {"identity", "files", "checked_fits", "thread_warnings", "settings", "errors", "explained_flag", "data"},
 )
 """Packages and modules of include/, from the top: each may import what is beside or below it."""
 

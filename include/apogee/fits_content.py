@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import io
 import math
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from include.checked_fits import FAULTS
 from include.errors import BadInputError, Reason
+from include.thread_warnings import raised_in_this_thread
 
 if TYPE_CHECKING:
     from astropy.io.fits.header import Header
@@ -30,9 +30,6 @@ _PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256)
 _LARGEST_INTEGER = (1 << 63) - 1
 _LARGEST_AXIS = 1 << 40
 _BITPIX = {8, 16, 32, 64, -32, -64}
-_FAULTS = (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, OverflowError)
-"""What astropy raises on damaged bytes, besides its own VerifyError."""
-_WARNINGS = threading.Lock()  # what is done with warnings is one setting for all threads
 
 
 class CutShortError(BadInputError):
@@ -209,16 +206,14 @@ def _axes(cards: Cards) -> tuple[int, ...]:
 def _damage_is_bad_input(where: str) -> Iterator[None]:
     """Turn what astropy warns of or raises into one error; only bytes in memory are read, so that none may pass."""
     from astropy.io.fits.verify import VerifyError, VerifyWarning
-    from astropy.utils.exceptions import AstropyWarning
 
     try:
-        with _WARNINGS, warnings.catch_warnings(action="error"):
-            # A card that the standard would write otherwise is how some writers are, not damage.
-            warnings.simplefilter("ignore", VerifyWarning)
+        # A card that the standard would write otherwise is how some writers are, not damage.
+        with raised_in_this_thread(but=VerifyWarning):
             yield
     except BadInputError:
         raise
-    except (AstropyWarning, VerifyError, *_FAULTS) as fault:
+    except (VerifyError, *FAULTS) as fault:
         first_clause = " ".join(str(fault).split()).partition(";")[0].rstrip(".")
         raise _unreadable(f"astropy finds fault with {where}: {first_clause[:150]}") from fault
 

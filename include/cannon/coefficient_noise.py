@@ -14,7 +14,7 @@ spectra.  With J the derivatives of the terms by the labels, H = J'AJ, D = J'SJ 
 to l_k y_k / (1 - l_k w_k), of variance 1 / (1 - l_k w_k): the same gain, and safe at any signal-to-noise ratio.
 
 C_p hardly differs between pixels but for its size, which follows the scatter: a few modes with an amplitude a pixel
-hold it, and S is a product of the weights with the amplitudes.
+hold it (:mod:`include.cannon.noise_modes`), and S is a product of the weights with the amplitudes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-MODES = 4
-"""Modes that are kept: S is then right to a thousandth."""
 
 LARGEST_SHARE = 0.7
 """Share w of a direction's information that may be taken for the coefficients' noise."""
@@ -47,17 +44,6 @@ class CoefficientNoise:
 
     amplitudes: Floats
     modes: Floats
-
-    @classmethod
-    def compress(cls, covariance: NDArray[np.floating], n_terms: int) -> CoefficientNoise:
-        """Keep the leading modes of covariances, shape (P, T (T + 1) / 2): their upper triangles, row by row."""
-        size = np.sqrt(np.einsum("pt,pt->p", covariance, covariance, dtype=np.float64))
-        unit = covariance / np.where(size > 0.0, size, 1.0)[:, None]  # each pixel counts alike
-        leading = np.linalg.eigh(unit.T @ unit)[1][:, ::-1][:, :MODES].astype(np.float64)
-        modes = np.zeros((leading.shape[1], n_terms, n_terms))
-        upper = np.triu_indices(n_terms)
-        modes[:, upper[0], upper[1]] = modes[:, upper[1], upper[0]] = leading.T
-        return cls(np.asarray(covariance @ leading, dtype=np.float64), modes)
 
     def covariance(self) -> Floats:
         """C of every pixel, shape (P, T, T)."""

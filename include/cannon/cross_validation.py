@@ -13,6 +13,7 @@ than the fold.  Without components the others' normal matrices are those of all 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,22 +50,28 @@ CLIP = 3.0
 
 def candidates(n_stars: int, n_terms: int) -> tuple[int, ...]:
     """Numbers of components, none included, for which the folds of so many stars are enough."""
-    least = n_stars - -(-n_stars // FOLDS)
+    least = left_in_fold(n_stars)
     return (0, *(count for count in CANDIDATES if least >= STARS_PER_TERM * (n_terms + count)))
+
+
+def left_in_fold(n_stars: int) -> int:
+    """Stars on which the model of the largest fold is trained."""
+    return n_stars - -(-n_stars // FOLDS)
 
 
 def deal(labels: Floats) -> Indices:
     """Fold of every star, shape (N,): stars of equal labels together, so that no star is on both sides.
 
-    The folds go through the stars in the order of their labels, so that each has stars of every kind, whatever the order
-    of the rows.
+    They are dealt by a digest of their labels: at random, but the same whatever the order of the rows and of the labels.
     """
-    return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1) % FOLDS
+    keys = [sha256(np.sort(row).tobytes()).digest() for row in labels]
+    place = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return np.array([place[key] % FOLDS for key in keys], dtype=np.intp)
 
 
 def worth_validating(n_stars: int, n_terms: int) -> bool:
     """Whether the folds of so many stars determine the terms well enough to say anything."""
-    return n_stars - -(-n_stars // FOLDS) >= LEAST_STARS_PER_TERM * n_terms
+    return left_in_fold(n_stars) >= LEAST_STARS_PER_TERM * n_terms
 
 
 def cross_validate(
@@ -85,7 +92,7 @@ def cross_validate(
     """
     fold = deal(trainer.training_set.labels)
     held_out = {(count, way): _HeldOut(trainer.training_set.labels) for count in fits for way in _ways(fits[count])}
-    plain = trainer.fits_without(fold, fits[0].s2) if 0 in fits else None
+    plain = trainer.fits_without(fold, fits[0]) if 0 in fits else None
     for number in range(FOLDS):
         held = fold == number
         if held.any():

@@ -9,16 +9,19 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from include.cannon.cross_validation import FOLDS, candidates, cross_validate, worth_validating
+from include.cannon.cross_validation import FOLDS, candidates, cross_validate, left_in_fold, worth_validating
 from include.cannon.progress import Passes, Progress
 from include.cannon.restrictions import Bounds, Censors
 from include.cannon.trainer import Fit, Trainer
-from include.cannon.training import METHOD_VERSION
+from include.cannon.training import METHOD_VERSION, STARS_PER_TERM
 from include.cannon.validation import Validation
 from include.errors import BadInputError, Reason
 from include.identity import digest_bytes
 
 Floats = NDArray[np.float64]
+LEAST_HELD_OUT = 20
+"""Stars held back that must get labels; a validation of fewer says nothing."""
+
 Values = dict[str, str | int | float | bool]
 
 
@@ -52,6 +55,8 @@ def train_and_validate(
     if not validate:
         return tried[counts[0]], None
     validation = cross_validate(trainer, tried, common, step=passes.next)
+    if np.count_nonzero(np.isfinite(validation.labels).all(axis=1)) < LEAST_HELD_OUT:
+        return tried[counts[0]], None
     return tried[validation.n_components], validation
 
 
@@ -72,6 +77,7 @@ def provenance(
         "n_stars": len(training_set),
         "n_pixels": len(training_set.wavelength),
         "n_trained_pixels": int(np.isfinite(fit.s2).sum()),
+        "stars_per_pixel": _stars_per_pixel(trainer, fit),
         "method_version": METHOD_VERSION,
         "numpy": np.__version__,
         "scipy": version("scipy"),
@@ -114,6 +120,11 @@ def check_scatter(scatter: ArrayLike | None, n_pixels: int) -> Floats | None:
     return np.asarray(values**2)
 
 
+def _stars_per_pixel(trainer: Trainer, fit: Fit) -> int:
+    """Median number of stars with weight over the pixels that were trained."""
+    return int(np.median(np.count_nonzero(trainer.training_set.ivar[:, np.isfinite(fit.s2)], axis=0)))
+
+
 def _given(name: str, values: float | Floats) -> Values:
     if isinstance(values, float):
         return {name: values}
@@ -126,8 +137,9 @@ def _counts(trainer: Trainer, asked: int | None, *, validate: bool) -> tuple[int
     free = trainer.s2 is None and trainer.bounds is None and not np.any(np.asarray(trainer.regularization) > 0.0)
     if asked is None:
         return candidates(n_stars, n_terms) if validate and free else (0,)
-    if not 0 <= asked < max(n_stars - n_terms, 1):
-        raise ValueError(f"latent_components: expected 0 to {max(n_stars - n_terms, 1) - 1}, got {asked}.")
+    most = max(left_in_fold(n_stars) // STARS_PER_TERM - n_terms, 0)
+    if not 0 <= asked <= most:
+        raise ValueError(f"latent_components: expected 0 to {most} with {n_stars} stars, got {asked}.")
     if asked and not free:
         raise ValueError(
             "latent_components: expected None or 0 together with regularization, scatter or bounds, which are for labels' "

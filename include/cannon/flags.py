@@ -23,7 +23,8 @@ class ResultFlag(ExplainedFlag):
     SEVERAL_MINIMA = 1 << 8, "Another minimum, elsewhere in the labels, fits about as well."
     OUTSIDE_TRAINING = (
         1 << 9,
-        "The labels are outside the training labels' hull (beyond the farthest, for many labels): the model extrapolates.",
+        "The labels are outside the training labels' hull (many labels or facets: farther than 99.9 % of the stars): the "
+        "model extrapolates.",
     )
     HIGH_CHI_SQUARE = 1 << 10, "The reduced chi-square is above 3: the model does not describe the spectrum."
     UNLIKE_TRAINING_SET = (
@@ -39,5 +40,5 @@ class ResultFlag(ExplainedFlag):
     BAD_STARFLAG = 1 << 18, "STARFLAG says that the spectrum is not to be trusted."
     INVALID_PIXELS = (
         1 << 19,
-        "Pixels whose inverse variance or flux is impossible (negative, infinite, no number, beyond 1e6) were left out.",
+        "Pixels whose inverse variance or flux is impossible (negative, infinite, no number, far too large) were left out.",
     )

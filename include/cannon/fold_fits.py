@@ -13,18 +13,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.conditions import Conditions
 from include.cannon.lasso import SWEEPS
 from include.cannon.monomials import monomials
+from include.cannon.noise_modes import Modes
 from include.cannon.normal_equations import NormalEquations
 from include.cannon.pixel_block import Memory, PixelBlock
-from include.cannon.solving import free_terms, inverse, optimum, packed, undetermined
+from include.cannon.solving import inverse, optimum, undetermined
 from include.cannon.training import BLOCK, Progress, least_stars
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Indices = NDArray[np.intp]
+
+
+MODE_PIXELS = 1000
+"""Pixels, or somewhat more, in which the covariances of the coefficients without a fold are made."""
 
 
 class FoldFits(NamedTuple):
@@ -32,10 +37,10 @@ class FoldFits(NamedTuple):
 
     theta: Floats
     """Coefficients, shape (F, P, T)."""
-    covariance: Singles | None
-    """As in :class:`include.cannon.training.Coefficients`, shape (F, P, T (T + 1) / 2)."""
     s2: Floats
     """The given scatter, infinite where a pixel has too few stars without the fold, shape (F, P)."""
+    noise: list[CoefficientNoise] | None
+    """Of each, if that of all stars is given."""
 
 
 def fold_fits(
@@ -49,7 +54,7 @@ def fold_fits(
     regularization: float | Floats = 0.0,
     allowed: Bools | None = None,
     bounds: Floats | None = None,
-    covariance: bool = False,
+    noise: CoefficientNoise | None = None,
     progress: Progress | None = None,
 ) -> FoldFits:
     """Train without each fold's stars.
@@ -58,7 +63,10 @@ def fold_fits(
     ----------
     folds
         Fold of each star, 0 to F - 1, shape (N,).
-    scaled, flux, ivar, order, s2, regularization, allowed, bounds, covariance, progress
+    noise
+        Of the coefficients of all stars at the same scatter, with neither a penalty nor bounds; default: not known.
+        Without a fold a pixel keeps its amplitudes; the modes are others, and ``MODE_PIXELS`` are enough to find them.
+    scaled, flux, ivar, order, s2, regularization, allowed, bounds, progress
         As in :func:`include.cannon.training.train_pixels`, for all stars.
 
     Raises
@@ -71,9 +79,8 @@ def fold_fits(
     _check(s2, folds, flux.shape)
     n_folds = int(folds.max()) + 1
     theta = np.tile(np.eye(1, n_terms), (n_folds, n_pixels, 1))
-    size = n_terms * (n_terms + 1) // 2
-    kept = np.zeros((n_folds, n_pixels, size), dtype=np.float32) if covariance else None
     scatter = np.full((n_folds, n_pixels), np.inf)
+    modes = [Modes(n_terms) for _ in range(n_folds)]
     for part in _parts(scaled, flux, ivar, folds, order, s2, conditions, progress):
         strength, limits = part.conditions.strength, part.conditions.bounds
         for fold, (normal, moment, alive) in enumerate(part.systems):
@@ -81,10 +88,17 @@ def fold_fits(
             trained = part.pixels[alive]
             theta[fold, trained[:, None], part.terms] = found[alive]
             scatter[fold, trained] = s2[trained]
-            if kept is not None:
-                free = None if part.conditions.plain else free_terms(found, strength, limits)
-                kept[fold, trained] = packed(inverse(normal, free)[alive], part.allowed)
-    return FoldFits(theta, kept, scatter)
+            if noise is not None:
+                rows = alive & (part.pixels % max(n_pixels // MODE_PIXELS, 1) == 0)
+                modes[fold].add(noise.amplitudes[part.pixels[rows]], inverse(normal[rows]), part.allowed)
+    return FoldFits(theta, scatter, None if noise is None else _noise(noise, scatter, modes))
+
+
+def _noise(noise: CoefficientNoise, scatter: Floats, modes: list[Modes]) -> list[CoefficientNoise]:
+    return [
+        CoefficientNoise(np.where(np.isfinite(s2)[:, None], noise.amplitudes, 0.0), found.modes())
+        for s2, found in zip(scatter, modes, strict=True)
+    ]
 
 
 def path_fits(

@@ -8,6 +8,7 @@ bad spectrum cannot run away.  From the minimum, one local step takes out what t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -62,7 +63,8 @@ class Inference:
     covariance: Floats
     """Formal covariance, shape (N, L, L), with noise and intrinsic scatter: inv(J'AJ), nuisances marginalised in A."""
     errors: Floats
-    """Shape (N, L): formal, and added in quadrature what validation found beyond; without validation formal alone."""
+    """Shape (N, L): formal, and added in quadrature what validation found beyond; without validation formal alone; NaN where
+    the validation was of another number of latent components."""
     chi_sq: Floats
     """Shape (N,), at the best nuisances, scatter included in the weights; of the fit, before a correction."""
     reduced_chi_sq: Floats
@@ -91,6 +93,13 @@ class Inference:
         return np.asarray(np.sqrt(np.einsum("nll->nl", self.covariance)))
 
 
+def concatenate(parts: Sequence[Inference]) -> Inference:
+    """Return the labels of all spectra, in order; flags and all else as they are."""
+    names = [name for name in Inference.__dataclass_fields__ if name != "label_names"]
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Inference(label_names=parts[0].label_names, **joined)
+
+
 class Options(NamedTuple):
     """How labels are sought."""
 
@@ -114,6 +123,8 @@ class Engine:
     beyond
         Covariance of the labels' errors beyond the formal one, without and with the correction for the coefficients'
         noise, shape (2, L, L), in the labels' units; default: none.
+    few_stars
+        Whether the model was trained on few stars for its terms, which every result then says.
     """
 
     def __init__(
@@ -122,6 +133,8 @@ class Engine:
         training_labels: Floats,
         builder: FormBuilder,
         beyond: Floats | None = None,
+        *,
+        few_stars: bool = False,
     ) -> None:
         self.vectorizer, self.builder = vectorizer, builder
         self.beyond = np.zeros((2, *[len(vectorizer.label_names)] * 2)) if beyond is None else beyond
@@ -130,7 +143,7 @@ class Engine:
         reach = MARGIN * (highest - lowest)
         self.lower, self.upper = lowest - reach, highest + reach
         self._hull = LabelHull(self._scaled)
-        self._few_stars = len(training_labels) < FEW_STARS * vectorizer.n_terms
+        self._few_stars = few_stars
 
     @property
     def noise(self) -> CoefficientNoise | None:
@@ -151,12 +164,7 @@ class Engine:
         for rows in chunks:
             fitted = self._fit(flux[rows], ivar[rows], options)
             parts.append([self._answer(fitted, starflag[rows], correct=correct) for correct in ways])
-        names = [name for name in Inference.__dataclass_fields__ if name != "label_names"]
-        joined = [
-            {name: np.concatenate([getattr(part, name) for part in way]) for name in names}
-            for way in zip(*parts, strict=True)
-        ]
-        return [Inference(label_names=self.vectorizer.label_names, **values) for values in joined]
+        return [concatenate(way) for way in zip(*parts, strict=True)]
 
     def starts(self, count: int) -> Floats:
         """Scaled labels of the starts, shape (count, L): all labels at the same percentile, from low to high."""

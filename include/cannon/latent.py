@@ -13,7 +13,7 @@ lines for nuisances, so K is never assumed: :mod:`include.cannon.cross_validatio
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,17 @@ from include.cannon.scatter import weights
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Indices = NDArray[np.intp]
+
+MOST_STARS = 2_000
+"""Stars up to which the principal components come from a dense decomposition, which takes the cube of their number."""
+
+TOLERANCE = 1e-10
+"""Residual of an iterated component over its eigenvalue: it is right to this over its distance from the next one."""
 
 _BLOCK = 512
+_VECTORS = 40  # of the iteration, at least
+_STARS_EACH = 20  # with fewer for each component, nearly all vectors are asked for
 
 
 class Residuals(NamedTuple):
@@ -80,18 +89,49 @@ def latent_scores(common: Residuals, design: Floats, *, count: int, stars: Bools
     Returns
     -------
     ndarray
-        Shape (n, K): orthogonal to each other and to the terms, of unit mean square.
+        Shape (n, K): orthogonal to each other and to the terms, of unit mean square.  They do not depend on the order of
+        the stars, and for more than ``MOST_STARS`` need no memory beside the products of the residuals.
     """
-    from scipy.linalg import eigh
-
-    gram, weight = common
-    if stars is not None:
-        chosen = np.flatnonzero(stars)
-        gram, weight = gram[np.ix_(chosen, chosen)], weight[chosen]
-    leading = eigh(gram, lower=True, subset_by_index=[len(gram) - count, len(gram) - 1], check_finite=False)[1][:, ::-1]
+    chosen = np.arange(len(common.gram)) if stars is None else np.flatnonzero(stars)
+    iterate = len(chosen) > max(MOST_STARS, _STARS_EACH * count)
+    leading = (_iterated if iterate else _decomposed)(common.gram, chosen, count)
+    leading = leading * np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(count)])  # whatever the method
+    weight = common.weight[chosen]
     # A bright star's residuals were given more weight, not more variation.
     scores = leading / np.sqrt(np.where(weight > 0.0, weight, np.inf))[:, None]
     terms = np.linalg.qr(design)[0]
     scores = scores - terms @ (terms.T @ scores)
     orthogonal, triangle = np.linalg.qr(scores)
     return np.asarray(orthogonal * np.sign(np.diag(triangle)) * np.sqrt(len(scores)))
+
+
+def _decomposed(gram: Floats, chosen: Indices, count: int) -> Floats:
+    """Eigenvectors of the stars that are chosen, shape (n, K), that of the largest eigenvalue first."""
+    from scipy.linalg import eigh
+
+    n_stars = len(chosen)
+    part = gram if n_stars == len(gram) else gram[np.ix_(chosen, chosen)]
+    return np.asarray(eigh(part, lower=True, subset_by_index=[n_stars - count, n_stars - 1])[1][:, ::-1])
+
+
+def _iterated(gram: Floats, chosen: Indices, count: int) -> Floats:
+    """The same by Lanczos iteration, which multiplies vectors by the lower triangle as it is, without a copy.
+
+    It starts from the lengths of the stars' residuals: whatever the order of the stars, that is the same vector.
+    """
+    from scipy.linalg import get_blas_funcs
+    from scipy.sparse import linalg
+
+    sparse: Any = linalg  # scipy's annotations are of a part of it
+    symmetric_product, vector = get_blas_funcs("symv", dtype=np.float64), np.zeros(len(gram))
+
+    def product(values: Floats) -> Floats:
+        vector[chosen] = values.ravel()  # 0 for the other stars
+        return np.asarray(symmetric_product(1.0, gram, vector, lower=1)[chosen])
+
+    n_stars = len(chosen)
+    operator = sparse.LinearOperator((n_stars, n_stars), matvec=product, dtype=np.float64)
+    start = np.sqrt(np.diagonal(gram)[chosen])
+    size = min(max(_VECTORS, 2 * count + 1), n_stars)
+    values, vectors = sparse.eigsh(operator, count, which="LA", v0=start, ncv=size, tol=TOLERANCE)
+    return np.asarray(vectors[:, np.argsort(-values)])

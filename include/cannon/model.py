@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.fitting import check_regularization, check_scatter, provenance, train_and_validate
-from include.cannon.inference import Engine, Inference, Options
+from include.cannon.flags import ResultFlag
+from include.cannon.inference import CHUNK, FEW_STARS, Engine, Inference, Options, concatenate
+from include.cannon.masked import unmasked
+from include.cannon.model_checks import HIGHEST_ORDER
 from include.cannon.model_file import ModelParts, read_parts, write_parts
 from include.cannon.progress import Progress
 from include.cannon.quadratic_forms import FormBuilder
 from include.cannon.regridding import regrid, same_grid
 from include.cannon.restrictions import Bounds, Censors, censored_terms, term_bounds
 from include.cannon.scatter import ScatterRule
+from include.cannon.spectra import mend
 from include.cannon.threads import single_threaded
 from include.cannon.trainer import Trainer
-from include.cannon.training_checks import check_labels, check_terms
+from include.cannon.training_checks import check_labels, check_measured, check_terms
 from include.cannon.training_set import TrainingSet
 from include.cannon.validation import Validation
 from include.cannon.vectorizer import PolynomialVectorizer
@@ -30,7 +35,7 @@ Floats = NDArray[np.float64]
 Metadata = Mapping[str, str | int | float | bool]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CannonModel:
     """A trained model.
 
@@ -68,6 +73,13 @@ class CannonModel:
     noise: CoefficientNoise | None = None
     validation: Validation | None = None
     _engines: dict[tuple[bool, int], Engine] = field(default_factory=dict, init=False, repr=False)
+
+    def __repr__(self) -> str:
+        labels, stars = ", ".join(self.label_names), len(self.training_labels)
+        return f"<CannonModel of {labels}, order {self.vectorizer.order}, {stars} stars, {len(self.wavelength)} pixels>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_engines": {}}  # made anew where it is read
 
     def __post_init__(self) -> None:
         if not self.loadings.size:
@@ -145,10 +157,14 @@ class CannonModel:
         ValueError
             A parameter is out of its range.
         """
-        chosen = training_set if label_names is None else training_set.select(label_names)
+        if order > HIGHEST_ORDER:
+            raise ValueError(f"order: expected 1 to {HIGHEST_ORDER}, got {order}.")
+        asked = training_set if label_names is None else training_set.select(label_names)
+        check_measured(asked.labels, asked.label_names)
+        chosen = asked.with_spectra()
         check_labels(chosen.labels, chosen.label_names)
         vectorizer = PolynomialVectorizer.fit(chosen.label_names, chosen.labels, order)
-        check_terms(vectorizer, chosen.labels, np.asarray(chosen.ivar.any(axis=1)))
+        check_terms(vectorizer, asked.labels, np.asarray(asked.ivar.any(axis=1)))
         trainer = Trainer(
             chosen,
             vectorizer,
@@ -247,10 +263,18 @@ class CannonModel:
         if not 0 <= count <= self.loadings.shape[1]:
             raise ValueError(f"latent_components: expected 0 to {self.loadings.shape[1]}, got {count}.")
         correct = self.corrects if correct_coefficient_noise is None else correct_coefficient_noise
-        fluxes, ivars = self._on_grid(flux, ivar, wavelength)
-        flags = np.broadcast_to(np.asarray(0 if starflag is None else starflag, dtype=np.int64), len(fluxes))
+        spectra = self._spectra(flux, ivar, wavelength)
+        flags = _starflags(starflag, len(spectra.flux))
         options = Options(n_initialisations, use_derivatives, correct)
-        return self._engine(marginalize=marginalize_continuum, count=count).infer(fluxes, ivars, flags, options)
+        engine = self._engine(marginalize=marginalize_continuum, count=count)
+        parts = []
+        for start in range(0, max(len(flags), 1), CHUNK):  # spectra of another type or grid are brought to ours in turn
+            rows = slice(start, start + CHUNK)
+            fluxes, ivars, invalid = self._on_grid(spectra, rows)
+            part = engine.infer(fluxes, ivars, flags[rows], options)
+            part.flags[invalid] |= int(ResultFlag.INVALID_PIXELS)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else concatenate(parts)
 
     def write(self, path: str | Path) -> None:
         """Write the model as FITS with its provenance, atomically: see :mod:`include.cannon.model_file`."""
@@ -295,19 +319,34 @@ class CannonModel:
             parts.validation,
         )
 
-    def _on_grid(self, flux: ArrayLike, ivar: ArrayLike, wavelength: ArrayLike | None) -> tuple[Floats, Floats]:
-        fluxes, ivars = (np.atleast_2d(np.asarray(array, dtype=np.float64)) for array in (flux, ivar))
+    def _spectra(self, flux: ArrayLike, ivar: ArrayLike, wavelength: ArrayLike | None) -> _Spectra:
+        fluxes, ivars = (np.atleast_2d(array) for array in unmasked(flux, ivar))
         if fluxes.shape != ivars.shape or fluxes.ndim != 2:
             raise ValueError(f"expected flux and ivar of one shape (N, P), got {fluxes.shape} and {ivars.shape}.")
         grid = None if wavelength is None else np.asarray(wavelength, dtype=np.float64)
         if grid is not None and not same_grid(grid, self.wavelength):
-            return regrid(grid, fluxes, ivars, self.wavelength)
+            return _Spectra(fluxes, ivars, grid)
         if fluxes.shape[1] != len(self.wavelength):
             raise BadInputError(
                 Reason.BAD_MODEL,
                 f"expected spectra of the model's {len(self.wavelength)} pixels, got {fluxes.shape[1]}: give wavelength=.",
             )
-        return fluxes, ivars
+        return _Spectra(fluxes, ivars, None)
+
+    def _on_grid(self, spectra: _Spectra, rows: slice) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """Flux and inverse variance of some of the spectra on the model's grid, and which had impossible pixels before."""
+        flux, ivar = (np.asarray(array[rows], dtype=np.float64) for array in (spectra.flux, spectra.ivar))
+        if spectra.wavelength is None:
+            return flux, ivar, np.zeros(len(flux), dtype=bool)
+        flux, ivar = flux.copy(), ivar.copy()
+        invalid = mend(flux, ivar)
+        return *regrid(spectra.wavelength, flux, ivar, self.wavelength), invalid
+
+    def _beyond(self, count: int) -> Floats | None:
+        """What the validation found beyond formal errors, with so many latent components; NaN where it was of others."""
+        if self.validation is None or self.validation.n_components == count:
+            return None if self.validation is None else self.validation.beyond
+        return np.full_like(self.validation.beyond, np.nan)
 
     def _engine(self, *, marginalize: bool, count: int) -> Engine:
         """The engine that projects out the continuum or not, and `count` latent components; made once."""
@@ -321,6 +360,26 @@ class CannonModel:
                 noise=self.noise,
                 marginalize=marginalize,
             )
-            beyond = None if self.validation is None else self.validation.beyond
-            self._engines[key] = Engine(self.vectorizer, self.training_labels, builder, beyond)
+            stars = int(self.metadata.get("stars_per_pixel", len(self.training_labels)))
+            few = stars < FEW_STARS * (self.vectorizer.n_terms + self.loadings.shape[1])
+            beyond = self._beyond(count)
+            self._engines[key] = Engine(self.vectorizer, self.training_labels, builder, beyond, few_stars=few)
         return self._engines[key]
+
+
+class _Spectra(NamedTuple):
+    """Spectra as they were given."""
+
+    flux: NDArray[np.generic]
+    ivar: NDArray[np.generic]
+    wavelength: Floats | None  # where it is not the model's
+
+
+def _starflags(starflag: ArrayLike | None, count: int) -> NDArray[np.int64]:
+    """STARFLAG of each of `count` spectra."""
+    given = np.asarray(0 if starflag is None else starflag)
+    if given.shape not in ((), (count,)) or not np.issubdtype(given.dtype, np.integer):
+        raise ValueError(
+            f"starflag: expected one integer or {count} of them, got shape {given.shape} of {given.dtype}."
+        )
+    return np.broadcast_to(given.astype(np.int64), count)

@@ -1,6 +1,7 @@
 """The file of a model: FITS, checked as it is read, so that nothing in it is ever run.
 
-HDU 0 has the provenance in its header (``HIERARCH MODEL name``); THETA (P, T) and S2 (P,) are images of float64,
+HDU 0 has the provenance in its header (``HIERARCH MODEL name``), as far as it fits; the table METADATA has it all, as JSON.
+THETA (P, T) and S2 (P,) are images of float64,
 WAVELENGTH (P,) in Angstrom, TRAINING (N, L) the labels of the training stars, LOADINGS (P, K) of the latent variables
 where there are any; LABELS and TERMS are tables, a row a label (name, offset, scale) and a row a term.  The noise of the
 coefficients, where it is known, is NOISE_AMPLITUDES (P, R) and NOISE_MODES (R, T, T); what validation found is in the
@@ -10,7 +11,7 @@ HDUs of :mod:`include.cannon.validation_file`.  Every HDU has CHECKSUM and DATAS
 from __future__ import annotations
 
 import json
-import warnings
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.cannon.coefficient_noise import CoefficientNoise
-from include.cannon.monomials import monomials
+from include.cannon.model_checks import fault_in
 from include.cannon.validation import Validation
 from include.cannon.validation_file import read_validation, validation_hdus
+from include.checked_fits import read_checked
 from include.errors import BadInputError, Reason
 from include.files import atomic_write
 
@@ -37,7 +39,8 @@ FORMAT = "CANNON MODEL 3"
 _IMAGES = ("THETA", "S2", "WAVELENGTH", "TRAINING")
 _NOISE = ("NOISE_AMPLITUDES", "NOISE_MODES")
 _UNITS = {"WAVELENGTH": "Angstrom"}
-_HIGHEST_ORDER = 10
+_KEYWORD = re.compile("[A-Za-z0-9_]{1,40}")
+_LARGEST_INTEGER = (1 << 63) - 1
 
 
 class ModelParts(NamedTuple):
@@ -62,11 +65,17 @@ def write_parts(path: str | Path, parts: ModelParts, *, terms: tuple[str, ...]) 
 
     Raises
     ------
+    ValueError
+        FITS does not keep the name of a label or of a term as it is; nothing is written.
     OSError
         It cannot be written.
     """
     from astropy.io import fits
 
+    for name in (*parts.label_names, *terms):
+        if not name or name != name.strip() or not name.isprintable():
+            raise ValueError(f"label names: expected printable text without blanks around it, got {name!r}.")
+    parts = parts._replace(metadata={name: _plain(value) for name, value in parts.metadata.items()})
     arrays = zip(_IMAGES, (parts.theta, parts.s2, parts.wavelength, parts.training_labels), strict=True)
     labels = [_texts("NAME", parts.label_names), _numbers("OFFSET", parts.offsets), _numbers("SCALE", parts.scales)]
     product = fits.HDUList([fits.PrimaryHDU(header=_header(parts))])
@@ -101,20 +110,7 @@ def read_parts(path: str | Path) -> ModelParts:
     OSError
         The file is not there or cannot be read.
     """
-    from astropy.io import fits
-    from astropy.utils.exceptions import AstropyUserWarning
-
-    content = Path(path).read_bytes()
-    try:
-        with warnings.catch_warnings(action="error"), fits.HDUList.fromstring(content) as hdus:
-            if any(hdu.verify_datasum() != 1 or hdu.verify_checksum() != 1 for hdu in hdus):
-                raise _bad(path, "sums that do not agree with its content")
-            parts = _parse(path, hdus)
-    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError, AstropyUserWarning) as fault:
-        if isinstance(fault, BadInputError):
-            raise
-        raise _bad(path, " ".join(f"{type(fault).__name__}: {fault}".split())) from fault
-    return _checked(path, parts)
+    return read_checked(path, lambda hdus: _parse(path, hdus), lambda _, what: _bad(path, what))
 
 
 def _header(parts: ModelParts) -> Header:
@@ -124,15 +120,22 @@ def _header(parts: ModelParts) -> Header:
     header["MODELFMT"] = (FORMAT, "format of this file")
     header["ORDER"] = (parts.order, "degree of the polynomial")
     for name, value in parts.metadata.items():
-        header[f"HIERARCH MODEL {name.upper()}"] = _printable(value)
+        if _KEYWORD.fullmatch(name):
+            header[f"HIERARCH MODEL {name.upper()}"] = _printable(value)
     return header
+
+
+def _plain(value: str | float | bool | np.generic) -> str | int | float | bool:
+    """A scalar of numpy as the number of Python that it is."""
+    plain: str | int | float | bool = value.item() if isinstance(value, np.generic) else value
+    return plain
 
 
 def _printable(value: str | float | bool) -> str | int | float | bool:
     """Values as headers take them, long texts cut: the METADATA table has them in full."""
-    if not isinstance(value, str):
-        return value if np.isfinite(value) else str(value)
-    text = value.encode("ascii", "replace").decode()
+    if np.isfinite(value) if isinstance(value, float) else isinstance(value, int) and abs(value) <= _LARGEST_INTEGER:
+        return value
+    text = str(value).encode("ascii", "replace").decode()
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= 64 else f"{text[:37]}..."
 
@@ -166,7 +169,7 @@ def _parse(path: str | Path, hdus: fits.HDUList) -> ModelParts:
     theta, s2, wavelength, training = (np.array(hdus[name].data, dtype=np.float64) for name in _IMAGES)
     loadings = hdus["LOADINGS"].data if "LOADINGS" in hdus else np.empty((len(wavelength), 0))
     table = hdus["LABELS"].data
-    return ModelParts(
+    parts = ModelParts(
         wavelength=wavelength,
         theta=theta,
         s2=s2,
@@ -180,6 +183,10 @@ def _parse(path: str | Path, hdus: fits.HDUList) -> ModelParts:
         noise=_noise(hdus),
         validation=read_validation(hdus),
     )
+    fault = fault_in(parts)
+    if fault is not None:
+        raise _bad(path, fault)
+    return parts
 
 
 def _noise(hdus: fits.HDUList) -> CoefficientNoise | None:
@@ -190,44 +197,6 @@ def _noise(hdus: fits.HDUList) -> CoefficientNoise | None:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _checked(path: str | Path, parts: ModelParts) -> ModelParts:
-    n_labels, n_pixels = len(parts.label_names), len(parts.wavelength)
-    if not n_labels or not 1 <= parts.order <= _HIGHEST_ORDER:
-        raise _bad(path, f"{n_labels} labels and order {parts.order}")
-    expected = (n_pixels, len(monomials(n_labels, parts.order)))
-    fits_together = parts.s2.shape == (n_pixels,) and parts.training_labels.shape[1:] == (n_labels,)
-    fits_together &= parts.loadings.shape == (n_pixels, parts.metadata.get("latent_components", 0))
-    if parts.theta.shape != expected or not fits_together:
-        raise _bad(path, f"coefficients of shape {parts.theta.shape} where {expected} was expected, or other parts")
-    if not _fit_the_model(parts, expected):
-        raise _bad(path, "noise of the coefficients or a validation of another shape")
-    finite = np.isfinite(parts.theta).all() and np.isfinite(parts.loadings).all()
-    if not (finite and (parts.s2 >= 0).all() and (parts.scales > 0).all()):
-        raise _bad(path, "values that no model has")
-    return parts
-
-
-def _fit_the_model(parts: ModelParts, shape: tuple[int, int]) -> bool:
-    """Whether noise and validation have the shapes of the model, whose coefficients have this one."""
-    noise, validation = parts.noise, parts.validation
-    fits_together = True
-    if noise is not None:
-        n_modes = len(noise.modes)
-        fits_together &= noise.amplitudes.shape == (shape[0], n_modes) and noise.modes.shape == (
-            n_modes,
-            *shape[1:] * 2,
-        )
-        fits_together &= bool(np.isfinite(noise.amplitudes).all() and np.isfinite(noise.modes).all())
-    if validation is not None:
-        n_labels = len(parts.label_names)
-        fits_together &= validation.labels.shape == validation.truth.shape == parts.training_labels.shape
-        fits_together &= all(len(trial.ratio) == n_labels for trial in validation.trials)
-        fits_together &= validation.beyond.shape == (2, n_labels, n_labels) and bool(
-            np.isfinite(validation.beyond).all()
-        )
-    return fits_together
 
 
 def _bad(path: str | Path, what: str) -> BadInputError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from include.apogee.grid import LOG_START, LOG_STEP, N_PIXELS, WAVELENGTH, is_apstar_grid
 from include.apogee.masks import StarFlag
 from include.cannon.continuum import Normalized, stacked_rows
+from include.checked_fits import read_checked
 from include.errors import BadInputError, Reason
 from include.files import atomic_write
 
@@ -120,28 +120,13 @@ def read_normalized(path: str | Path) -> NormalizedSpectrum:
     OSError
         The file is not there or cannot be read.
     """
-    from astropy.io import fits
-    from astropy.utils.exceptions import AstropyUserWarning
-
-    content = Path(path).read_bytes()
-    try:
-        with warnings.catch_warnings(action="error"), fits.HDUList.fromstring(content) as hdus:
-            if any(hdu.verify_checksum() != 1 for hdu in hdus) or len(hdus) != 5:
-                raise _bad(path, "sums that do not agree with its content, or HDUs that are missing")
-            return _parse(hdus)
-    except (KeyError, IndexError, AttributeError) as fault:
-        raise BadInputError(
-            Reason.WRONG_LAYOUT,
-            f"{path}: expected a normalised spectrum, it lacks {fault}; delete it and normalise again.",
-        ) from fault
-    except (OSError, TypeError, ValueError, AstropyUserWarning) as fault:
-        if isinstance(fault, BadInputError):
-            raise
-        raise _bad(path, f"something unreadable ({fault})") from fault
+    return read_checked(path, _parse, lambda reason, what: _bad(path, reason, what))
 
 
 def _parse(hdus: fits.HDUList) -> NormalizedSpectrum:
     header, table = hdus[0].header, hdus["VISITS"].data
+    if len(hdus) != len(_IMAGES) + 2:
+        raise ValueError(f"{len(hdus)} HDUs")
     flux, ivar, continuum = (np.asarray(hdus[name].data, dtype=np.float64) for name in _IMAGES)
     mjds = tuple(int(mjd) for mjd in table["MJD"])
     return NormalizedSpectrum(
@@ -231,7 +216,7 @@ def _wavelength(header: Header, pixels: int) -> Floats:
     return WAVELENGTH
 
 
-def _bad(path: str | Path, what: str) -> BadInputError:
+def _bad(path: str | Path, reason: Reason, what: str) -> BadInputError:
     return BadInputError(
-        Reason.UNREADABLE, f"{path}: expected a normalised spectrum, found {what}; delete it and normalise again."
+        reason, f"{path}: expected a normalised spectrum, found {what}; delete it and normalise again."
     )

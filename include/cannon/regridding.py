@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from include.cannon.spectra import GREATEST_IVAR, HUGE
+
 Floats = NDArray[np.float64]
 
 SAME = 1e-3
@@ -41,7 +43,8 @@ def regrid(wavelength: Floats, flux: Floats, ivar: Floats, target: Floats) -> tu
     wavelength
         Shape (Q,), vacuum Angstrom, ascending: the grid of the spectra.
     flux, ivar
-        Shape (N, Q).  Flux may be anything where ``ivar`` is 0.
+        Shape (N, Q): normalised flux and its inverse variance.  A pixel without a possible flux and a possible inverse
+        variance (:func:`include.cannon.spectra.mend`) has no information.
     target
         Shape (P,), vacuum Angstrom, ascending: the grid that is wanted.
 
@@ -63,7 +66,7 @@ def regrid(wavelength: Floats, flux: Floats, ivar: Floats, target: Floats) -> tu
     if flux.shape[-1] != len(wavelength):
         raise ValueError(f"expected spectra of {len(wavelength)} pixels, as the wavelengths, got shape {flux.shape}.")
     left, share, reached, oversampling = _neighbours(np.log(wavelength), np.log(target))
-    known = ivar > LEAST
+    known = (ivar > LEAST) & (ivar <= GREATEST_IVAR) & (np.abs(flux) <= HUGE)
     variance = np.where(known, 1.0 / np.where(known, ivar, 1.0), 0.0)
     values = np.where(known, flux, 0.0)
     use_left, use_right = share < 1.0, share > 0.0

@@ -32,7 +32,7 @@ from include.cannon.restrictions import Bounds, Censors, censored_terms, term_bo
 from include.cannon.threads import single_threaded
 from include.cannon.trainer import Trainer
 from include.cannon.training import BLOCK
-from include.cannon.training_checks import check_labels, check_terms
+from include.cannon.training_checks import check_labels, check_measured, check_terms
 from include.cannon.training_set import TrainingSet
 from include.cannon.vectorizer import PolynomialVectorizer
 from include.errors import BadInputError, Reason
@@ -123,7 +123,9 @@ def choose_regularization(
         A strength is negative or not finite; the validation set has other pixels or lacks a label; the models of all
         strengths are too large for labels to be inferred.
     """
-    chosen = training_set if label_names is None else training_set.select(label_names)
+    asked = training_set if label_names is None else training_set.select(label_names)
+    check_measured(asked.labels, asked.label_names)
+    chosen = asked.with_spectra()
     check_labels(chosen.labels, chosen.label_names)
     vectorizer = PolynomialVectorizer.fit(chosen.label_names, chosen.labels, order)
     check_terms(vectorizer, chosen.labels, np.asarray(chosen.ivar.any(axis=1)))

@@ -31,10 +31,12 @@ from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.continuum import detector_pixels
 from include.cannon.fitting import check_regularization
 from include.cannon.fold_fits import fold_fits
+from include.cannon.masked import unmasked
 from include.cannon.model import CannonModel
 from include.cannon.progress import Progress
 from include.cannon.regridding import same_grid
 from include.cannon.restrictions import censored_terms, term_bounds
+from include.cannon.spectra import mend
 from include.cannon.threads import single_threaded
 from include.cannon.trainer import Trainer
 from include.cannon.training_set import TrainingSet
@@ -52,7 +54,7 @@ CHUNK = 256
 
 
 class InferenceOptions(TypedDict, total=False):
-    """Options of :meth:`include.cannon.model.CannonModel.infer`."""
+    """Options of :meth:`include.cannon.model.CannonModel.infer` that go together with resampling."""
 
     n_initialisations: int
     use_derivatives: bool
@@ -117,13 +119,16 @@ def bootstrap(
     progress
         Called with the number of spectra done and their total.
     options
-        Of :meth:`include.cannon.model.CannonModel.infer`.
+        :class:`InferenceOptions`, as of :meth:`include.cannon.model.CannonModel.infer`.
 
     Raises
     ------
+    TypeError
+        Another option is given.
     ValueError
         A parameter is out of its range, or the spectra have other shapes.
     """
+    _check_options(options)
     if n_samples < 2 or block < 1:
         raise ValueError(f"expected n_samples of 2 or more and block of 1 or more, got {n_samples} and {block}.")
     fluxes, ivars = _spectra(model, flux, ivar)
@@ -132,9 +137,11 @@ def bootstrap(
     n_labels = len(model.label_names)
     mean, covariance = np.full((len(fluxes), n_labels), np.nan), np.full((len(fluxes), n_labels, n_labels), np.nan)
     used = np.zeros(len(fluxes), dtype=np.intp)
-    for row, (star, inverse) in enumerate(zip(fluxes, ivars, strict=True)):
-        usable = np.isfinite(star) & np.isfinite(inverse) & (inverse > 0.0) & model.informative
-        weight = np.divide(1.0, 1.0 / np.where(usable, inverse, 1.0) + s2, where=usable, out=np.zeros(len(star)))
+    for row in range(len(fluxes)):
+        star, inverse = fluxes[row].copy(), ivars[row].copy()
+        mend(star[None], inverse[None])
+        usable = (inverse > 0.0) & model.informative
+        weight = np.where(usable, inverse, 0.0) / (1.0 + inverse * s2)
         labels = _resampled_labels(weighted, star, weight, counts, options)
         used[row] = len(labels)
         if len(labels) >= 2:
@@ -164,7 +171,7 @@ def jackknife(
     Parameters
     ----------
     training_set
-        What the model was trained on.
+        What the model was trained on: the same file, or the same set in memory.
     model
         Of all its stars; gives scales, scatter and the number of latent components.
     flux, ivar
@@ -179,15 +186,18 @@ def jackknife(
     progress
         Called with the number of groups done and their total.
     options
-        Of :meth:`include.cannon.model.CannonModel.infer`.
+        As in :func:`bootstrap`.
 
     Raises
     ------
     BadInputError
         ``BAD_TRAINING_SET``: the training set lacks a label of the model.
+    TypeError
+        An option is not one of those.
     ValueError
         A parameter is out of its range, the spectra have other shapes, or the model is not of this training set.
     """
+    _check_options(options)
     fluxes, ivars = _spectra(model, flux, ivar)
     trainer = _trainer(training_set, model, regularization)
     group = _deal(trainer.training_set.labels, n_groups, np.random.default_rng(seed))
@@ -273,12 +283,19 @@ def _models_without(trainer: Trainer, model: CannonModel, group: Indices) -> Ite
 
 def _trainer(training_set: TrainingSet, model: CannonModel, regularization: float | ArrayLike | None) -> Trainer:
     """What trains as the model was trained."""
-    chosen = training_set.select(model.label_names)
-    same = chosen.labels.shape == model.training_labels.shape and np.allclose(chosen.labels, model.training_labels)
+    asked = training_set.select(model.label_names)
+    chosen = asked.with_spectra()
+    same = any(_same_labels(stars.labels, model.training_labels) for stars in (chosen, asked))
     if not same or not same_grid(chosen.wavelength, model.wavelength):
         raise ValueError(
             f"training_set: expected the one of the model, with the labels of its {len(model.training_labels)} stars and "
             f"its {len(model.wavelength)} pixels, got another one of {len(chosen)} stars, {len(chosen.wavelength)} pixels."
+        )
+    digest = model.metadata.get("training_set", asked.digest)
+    if asked.digest != digest:
+        raise ValueError(
+            f"training_set: expected the set that the model was trained on, of digest {digest}, got one of the same labels "
+            f"but other content, of digest {asked.digest}: give that set, read from the file that was trained on."
         )
     strength = model.metadata.get("regularization", 0.0) if regularization is None else regularization
     if isinstance(strength, str):
@@ -295,6 +312,10 @@ def _trainer(training_set: TrainingSet, model: CannonModel, regularization: floa
     )
 
 
+def _same_labels(first: Floats, second: Floats) -> bool:
+    return first.shape == second.shape and np.allclose(first, second)
+
+
 def _deal(labels: Floats, n_groups: int, rng: np.random.Generator) -> Indices:
     """Group of every star, shape (N,): at random, whatever the order of the rows, stars of equal labels together."""
     kinds = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
@@ -304,8 +325,18 @@ def _deal(labels: Floats, n_groups: int, rng: np.random.Generator) -> Indices:
     return np.asarray(rng.permutation(n_kinds)[kinds] % n_groups)
 
 
+def _check_options(options: InferenceOptions) -> None:
+    known = InferenceOptions.__annotations__
+    other = ", ".join(name for name in options if name not in known)
+    if other:
+        raise TypeError(
+            f"options: expected some of {', '.join(known)}, got {other}; spectra are to be on the model's pixels "
+            "(include.cannon.regridding.regrid)."
+        )
+
+
 def _spectra(model: CannonModel, flux: ArrayLike, ivar: ArrayLike) -> tuple[Floats, Floats]:
-    fluxes, ivars = (np.atleast_2d(np.asarray(array, dtype=np.float64)) for array in (flux, ivar))
+    fluxes, ivars = (np.atleast_2d(np.asarray(array, dtype=np.float64)) for array in unmasked(flux, ivar))
     if fluxes.shape != ivars.shape or fluxes.ndim != 2 or fluxes.shape[1] != len(model.wavelength):
         raise ValueError(
             f"expected flux and ivar of one shape (N, {len(model.wavelength)}), on the model's pixels, got {fluxes.shape} "

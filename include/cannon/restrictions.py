@@ -55,7 +55,7 @@ def term_bounds(vectorizer: PolynomialVectorizer, bounds: Bounds | None) -> Floa
     result = np.tile([-np.inf, np.inf], (vectorizer.n_terms, 1))
     for term, (low, high) in bounds.items():
         least, greatest = -np.inf if low is None else float(low), np.inf if high is None else float(high)
-        if not least <= greatest:
+        if not (least <= greatest and least < np.inf and greatest > -np.inf):
             raise ValueError(
                 f"bounds: expected the least coefficient of {term} before the greatest, got {low}, {high}."
             )

@@ -9,7 +9,6 @@ from scipy.linalg import get_lapack_funcs
 from include.cannon.lasso import SWEEPS, lasso, masked
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 SINGULAR = 1e-13
@@ -28,12 +27,7 @@ def undetermined(normal: Floats) -> Bools:
     The square of a Cholesky factor's diagonal is what a term keeps when those before it are projected out of it; the
     eigenvalues are found where that is little.
     """
-    diagonal = np.einsum("pii->pi", normal)
-    try:
-        pivots = np.einsum("pii->pi", np.linalg.cholesky(normal)) ** 2
-        doubtful = ~(pivots > _SAFE_PIVOT * diagonal).all(axis=1)
-    except np.linalg.LinAlgError:
-        doubtful = np.ones(len(normal), dtype=bool)
+    doubtful = ~(_pivots(normal) > _SAFE_PIVOT * np.einsum("pii->pi", normal)).all(axis=1)
     singular = np.zeros(len(normal), dtype=bool)
     singular[doubtful] = _is_singular(normal[doubtful])
     return singular
@@ -115,16 +109,20 @@ def inverse(normal: Floats, free: Bools | None = None) -> Floats:
         result = np.linalg.inv(matrix)
     else:
         result = np.empty(matrix.shape)
+        work = np.empty(matrix.shape[1:], order="F")
         for one, target in zip(matrix, result, strict=True):
-            half = np.tril(_potri(_potrf(one.T, lower=1)[0], lower=1)[0])
-            np.add(half, np.tril(half, -1).T, out=target)
+            work[...] = one.T
+            factor = _potrf(work, lower=1, overwrite_a=1)[0]  # zero above the diagonal
+            half = _potri(factor, lower=1, overwrite_c=1)[0]
+            np.add(half, half.T, out=target)
+        np.einsum("pii->pi", result)[...] /= 2.0
     if free is not None:
         result *= free[:, :, None] & free[:, None, :]
     return np.asarray(result)
 
 
-def packed(inverse: Floats, terms: Bools) -> Singles:
-    """Upper triangles of inverse normal matrices, with zeros for the terms that they do not have.
+def placed(inverse: Floats, terms: Bools) -> Floats:
+    """Inverse normal matrices among all terms, with zeros for those that they do not have.
 
     Parameters
     ----------
@@ -136,13 +134,27 @@ def packed(inverse: Floats, terms: Bools) -> Singles:
     Returns
     -------
     ndarray
-        Shape (P, T (T + 1) / 2).
+        Shape (P, T, T).
     """
-    row, column = np.triu_indices(len(terms))
-    position = np.cumsum(terms) - 1
-    result = inverse[:, position[row], position[column]]
-    result *= terms[row] & terms[column]
-    return result.astype(np.float32)
+    where = np.flatnonzero(terms)
+    result = np.zeros((len(inverse), len(terms), len(terms)))
+    result[:, where[:, None], where] = inverse[:, : len(where), : len(where)]
+    return result
+
+
+def _pivots(normal: Floats) -> Floats:
+    """Squares of the diagonals of Cholesky factors, shape (P, T); NaN where there may be none."""
+    if normal.shape[1] <= FEW_TERMS:
+        try:
+            return np.asarray(np.einsum("pii->pi", np.linalg.cholesky(normal)) ** 2)
+        except np.linalg.LinAlgError:
+            return np.full(normal.shape[:2], np.nan)
+    result, work = np.empty(normal.shape[:2]), np.empty(normal.shape[1:], order="F")
+    for one, target in zip(normal, result, strict=True):
+        work[...] = one.T
+        factor, info = _potrf(work, lower=1, clean=0, overwrite_a=1)
+        target[...] = np.nan if info else np.diag(factor) ** 2
+    return result
 
 
 def _is_singular(normal: Floats) -> Bools:

@@ -16,6 +16,10 @@ _STRIDE, _REACH = 16, 40  # the sample's, and how many of it on either side of i
 HUGE = 1e6
 """Normalised flux that no star has: it counts as not a number, for sums of its squares could be infinite."""
 
+GREATEST_IVAR = 1e16
+"""Inverse variance above which a pixel counts as impossible: an error of 1e-8 of the continuum, which no spectrum has.
+Beside a larger one, sums in double precision lose what the other pixels tell."""
+
 
 class UsablePixels(NamedTuple):
     """Spectra at a model's informative pixels: views of buffers, overwritten by the next spectra."""
@@ -52,17 +56,29 @@ class PixelSelection:
             stop = start + run.stop - run.start
             fluxes[:, start:stop], ivars[:, start:stop] = flux[:, run], ivar[:, run]
             start = stop
-        return UsablePixels(fluxes, ivars, _mend(fluxes, ivars))
+        return UsablePixels(fluxes, ivars, mend(fluxes, ivars))
 
 
-def _mend(flux: Floats, ivar: Floats) -> Bools:
-    """Make what is not usable harmless, in place; returns the rows where it had weight."""
+def mend(flux: Floats, ivar: Floats) -> Bools:
+    """Make what is not usable harmless, in place: flux 1 and inverse variance 0.
+
+    Parameters
+    ----------
+    flux, ivar
+        Shape (n, p), to be written to.  Impossible is a flux that is no number or beyond ``HUGE``, and an inverse
+        variance that is no number, negative or above ``GREATEST_IVAR``.
+
+    Returns
+    -------
+    ndarray
+        Which spectra had impossible pixels whose inverse variance was not 0, shape (n,).
+    """
     invalid = np.zeros(len(flux), dtype=bool)
     if not flux.size:
         return invalid
-    if ivar.min() >= 0.0 and ivar.max() < np.inf and flux.min() >= -HUGE and flux.max() <= HUGE:
+    if ivar.min() >= 0.0 and ivar.max() <= GREATEST_IVAR and flux.min() >= -HUGE and flux.max() <= HUGE:
         return invalid
-    good = (np.abs(flux) <= HUGE) & np.isfinite(ivar) & (ivar >= 0.0)
+    good = (np.abs(flux) <= HUGE) & (ivar >= 0.0) & (ivar <= GREATEST_IVAR)
     invalid[...] = (~good & (ivar != 0.0)).any(axis=1)
     flux[~good], ivar[~good] = 1.0, 0.0
     return invalid

@@ -20,9 +20,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
-MOST_TERMS = 64
-"""Terms up to which the noise of the coefficients is kept: the covariances of more would need gigabytes."""
-
 
 class Fit(NamedTuple):
     """The numbers of a :class:`include.cannon.model.CannonModel`."""
@@ -34,7 +31,7 @@ class Fit(NamedTuple):
     s2: Floats
     """Shape (P,)."""
     noise: CoefficientNoise | None
-    """Of theta; None where it is not kept."""
+    """Of theta; None with a penalty or bounds, for it is known for plain least squares."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +48,6 @@ class Trainer:
     s2: Floats | None = None
     allowed: Bools | None = None
     bounds: Floats | None = None
-
-    @property
-    def keeps_noise(self) -> bool:
-        """Whether fits have the noise of their coefficients: known for plain least squares of not too many terms."""
-        penalised = bool(np.any(np.asarray(self.regularization) > 0.0))
-        return self.vectorizer.n_terms <= MOST_TERMS and self.bounds is None and not penalised
 
     def design(self, stars: Bools | None = None) -> Floats:
         """Terms of the stars, shape (n, T)."""
@@ -97,12 +88,12 @@ class Trainer:
             s2=self.s2 if s2 is None else s2,
             allowed=self.allowed,
             bounds=self.bounds,
-            covariance=self.keeps_noise,
+            noise=True,
         )
-        return self._fit(found.theta, found.s2, found.covariance)
+        return self._fit(found.theta, found.s2, found.noise)
 
-    def fits_without(self, fold: Indices, s2: Floats) -> Iterator[Fit]:
-        """Train without each fold's stars, at a given scatter, without latent components."""
+    def fits_without(self, fold: Indices, whole: Fit) -> Iterator[Fit]:
+        """Train without each fold's stars, without latent components, at the scatter of the fit to all stars."""
         from include.cannon.fold_fits import fold_fits
 
         found = fold_fits(
@@ -111,15 +102,14 @@ class Trainer:
             self.training_set.ivar,
             fold,
             order=self.vectorizer.order,
-            s2=s2,
+            s2=whole.s2,
             regularization=self.regularization,
             allowed=self.allowed,
             bounds=self.bounds,
-            covariance=self.keeps_noise,
+            noise=whole.noise,
         )
         for number, theta in enumerate(found.theta):
-            covariance = None if found.covariance is None else found.covariance[number]
-            yield self._fit(theta, found.s2[number], covariance)
+            yield self._fit(theta, found.s2[number], None if found.noise is None else found.noise[number])
 
     def residuals(self, fit: Fit) -> Residuals:
         """What the residuals of a fit to all stars have in common."""
@@ -129,7 +119,6 @@ class Trainer:
         """Latent variables of the stars that are chosen, shape (n, K)."""
         return latent_scores(common, self.design(stars), count=count, stars=stars)
 
-    def _fit(self, theta: Floats, s2: Floats, covariance: NDArray[np.floating] | None) -> Fit:
+    def _fit(self, theta: Floats, s2: Floats, noise: CoefficientNoise | None) -> Fit:
         n_terms = self.vectorizer.n_terms
-        noise = None if covariance is None else CoefficientNoise.compress(covariance, n_terms)
         return Fit(theta[:, :n_terms], theta[:, n_terms:], s2, noise)

@@ -20,20 +20,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.conditions import Conditions
 from include.cannon.many_terms import MANY_TERMS, SharedBasis
+from include.cannon.noise_modes import NoiseModes, pieces, sample_of
 from include.cannon.normal_equations import NormalEquations
 from include.cannon.pixel_block import Memory, PixelBlock
 from include.cannon.scatter import ScatterRule
-from include.cannon.solving import packed
+from include.cannon.solving import inverse, placed
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 Progress = Callable[[int, int], None]
 
-METHOD_VERSION = "4"
+METHOD_VERSION = "5"
 """Raised whenever the same training set and parameters would give another model: part of every model's identity."""
 
 BLOCK, LARGE_BLOCK = 64, 256
@@ -54,9 +55,9 @@ class Coefficients(NamedTuple):
     """Coefficients, shape (P, T), with K latent variables (P, T + K)."""
     s2: Floats
     """Intrinsic variance, shape (P,).  Infinite where a pixel could not be trained: it has no weight at inference."""
-    covariance: Singles | None = None
-    """Covariances of the coefficients of the labels' terms, upper triangles (``np.triu_indices(T)``), shape (P, T (T +
-    1) / 2); 0 for terms that a pixel does not have and for pixels that could not be trained."""
+    noise: CoefficientNoise | None = None
+    """Covariances of the coefficients of the labels' terms, compressed; 0 for pixels that could not be trained.  None
+    where they were not asked for, or there is a penalty or a bound."""
 
 
 def train_pixels(
@@ -72,7 +73,7 @@ def train_pixels(
     s2: Floats | None = None,
     allowed: Bools | None = None,
     bounds: Floats | None = None,
-    covariance: bool = False,
+    noise: bool = False,
 ) -> Coefficients:
     """Train every pixel.
 
@@ -98,8 +99,8 @@ def train_pixels(
         Which coefficients of the labels' terms may differ from 0, shape (P, T); the constant may in any case.
     bounds
         Least and greatest value of each coefficient of the labels' terms, shape (T, 2), infinite where there is none.
-    covariance
-        Whether the covariances of the coefficients are kept.
+    noise
+        Whether the covariances of the coefficients are kept, if they are known: for plain least squares.
 
     Returns
     -------
@@ -121,16 +122,18 @@ def train_pixels(
         equations, conditions = equations.with_scores(scores), conditions.with_scores(scores.shape[1])
     n_stars, memory = int(np.count_nonzero(ivar.any(axis=1))), Memory(len(flux), min(LARGE_BLOCK, n_pixels))
     work = _Work(equations, n_terms, conditions, flux, ivar, n_stars, rule, s2, memory)
-    found, done = _untrained(n_pixels, n_terms, equations.n_terms, covariance=covariance), 0
+    modes = _modes(work) if noise and conditions.plain else None
+    theta = np.tile(np.eye(1, equations.n_terms), (n_pixels, 1))
+    found, done = Coefficients(theta, np.full(n_pixels, np.inf)), 0
     for pixels, terms in conditions.groups(equations.n_terms):
         group = _Group(work, terms)
         for start in range(0, len(pixels), group.size):
             chosen = pixels[start : start + group.size]
-            group.train(chosen, found)
+            group.train(chosen, found, modes)
             done += len(chosen)
             if progress is not None:
                 progress(done, n_pixels)
-    return found
+    return found if modes is None else found._replace(noise=modes.noise())
 
 
 def least_stars(n_stars: int, n_terms: int) -> int:
@@ -151,12 +154,18 @@ def least_stars(n_stars: int, n_terms: int) -> int:
     return max(min(STARS_PER_TERM * n_terms, 3 * n_stars // 4), math.ceil(LEAST_SHARE * n_stars))
 
 
-def _untrained(n_pixels: int, n_label_terms: int, n_terms: int, *, covariance: bool) -> Coefficients:
-    theta = np.zeros((n_pixels, n_terms))
-    theta[:, 0] = 1.0
-    size = n_label_terms * (n_label_terms + 1) // 2
-    kept = np.zeros((n_pixels, size), dtype=np.float32) if covariance else None
-    return Coefficients(theta, np.full(n_pixels, np.inf), kept)
+def _able_pixels(conditions: Conditions, n_terms: int, ivar: Floats, s2: Floats | None) -> Indices:
+    """Pixels that have the stars to be trained, ascending; `n_terms` is the number of all terms."""
+    n_stars, counts = int(np.count_nonzero(ivar.any(axis=1))), np.zeros(ivar.shape[1], dtype=np.intp)
+    for start in range(0, len(ivar), BLOCK):  # all at once would make a second array of the size of all pixels
+        counts += np.count_nonzero(ivar[start : start + BLOCK], axis=0)
+    if s2 is not None:
+        counts[~np.isfinite(s2)] = 0
+    able = [
+        pixels[counts[pixels] >= least_stars(n_stars, int(np.count_nonzero(terms)))]
+        for pixels, terms in conditions.groups(n_terms)
+    ]
+    return np.sort(np.concatenate(able))
 
 
 class _Work(NamedTuple):
@@ -185,8 +194,28 @@ class _Group:
         serves = work.s2 is None and SharedBasis.serves(work.n_stars, n_terms)
         self.basis = SharedBasis(self.equations.design, work.ivar) if serves else None
 
-    def train(self, pixels: Indices, found: Coefficients) -> None:
+    def train(self, pixels: Indices, found: Coefficients, modes: NoiseModes | None) -> None:
         """Train some of the pixels and write what is found in its place."""
+        block, s2 = self._trained(pixels)
+        trained = pixels[block.alive]
+        found.theta[np.ix_(trained, self.terms)] = block.theta[block.alive]
+        found.s2[trained] = s2[block.alive]
+        if modes is not None:
+            for rows in pieces(np.flatnonzero(block.alive)):
+                modes.add(pixels[rows], inverse(block.normal[rows]), self.label_terms)
+
+    def covariance(self, pixels: Indices) -> Floats:
+        """Covariances of the coefficients of the labels' terms, shape (q, T, T), of those that can be trained."""
+        block, _ = self._trained(pixels)
+        return placed(inverse(block.normal[block.alive]), self.label_terms)
+
+    @property
+    def label_terms(self) -> Bools:
+        """Which of the labels' terms these pixels have."""
+        return self.terms[: self.work.n_label_terms]
+
+    def _trained(self, pixels: Indices) -> tuple[PixelBlock, Floats]:
+        """Trained pixels, and their scatter."""
         work, conditions = self.work, self.conditions.of_pixels(pixels)
         block = PixelBlock(
             self.equations, work.flux, work.ivar, pixels, least=self.least, conditions=conditions, memory=work.memory
@@ -194,12 +223,19 @@ class _Group:
         if work.s2 is not None:
             block.alive &= np.isfinite(work.s2[pixels])
         if not block.alive.any():
-            return
+            return block, np.full(len(pixels), np.inf)
         s2 = block.find_scatter(work.rule, self.basis) if work.s2 is None else work.s2[pixels]
         block.solve(s2)
-        trained = pixels[block.alive]
-        found.theta[np.ix_(trained, self.terms)] = block.theta[block.alive]
-        found.s2[trained] = s2[block.alive]
-        if found.covariance is not None:
-            labels = self.terms[: work.n_label_terms]
-            found.covariance[trained] = packed(block.inverse(block.alive), labels)
+        return block, s2
+
+
+def _modes(work: _Work) -> NoiseModes:
+    """Ready to take the covariances of all pixels, after a sample of them."""
+    n_terms = work.equations.n_terms
+    sample = sample_of(_able_pixels(work.conditions, n_terms, work.ivar, work.s2))
+    parts = [np.empty((0, work.n_label_terms, work.n_label_terms))]
+    for pixels, terms in work.conditions.groups(n_terms):
+        chosen = np.intersect1d(pixels, sample, assume_unique=True)
+        if len(chosen):
+            parts.append(_Group(work, terms).covariance(chosen))
+    return NoiseModes(np.concatenate(parts), len(work.conditions.strength))

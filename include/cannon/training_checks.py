@@ -7,20 +7,33 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from include.cannon.spectra import HUGE
+from include.cannon.spectra import GREATEST_IVAR, HUGE
 from include.cannon.vectorizer import PERCENTILES, PolynomialVectorizer
 from include.errors import BadInputError, Reason
 
 Floats = NDArray[np.float64]
 
-CONDITION = 1e8
-"""Largest ratio of the singular values of the terms (columns of unit length) that still counts as determined."""
+CONDITION = 3e4
+"""Largest ratio of the singular values of the terms (columns of unit length) that still counts as determined: normal
+matrices square it, and coefficients are to be right to 1e-8."""
+
+LONGEST_NAME = 40
+"""Characters of a label's name: it becomes part of FITS keywords and of columns."""
+
+UNKNOWN = -999.0
+"""A label of this value or less stands for one that is not known."""
+
+FARTHEST = 20.0
+"""Distance of a label from the median, in units of the central 95 % of the stars, beyond which it is no measurement."""
 
 
 def check_names(names: Sequence[str]) -> None:
     """Label names: at least one, not empty, all different."""
-    if not names or not all(isinstance(name, str) and name.strip() for name in names):
-        raise _bad(f"label names: expected one or more that are not empty, got {list(names)}.")
+    if not names or not all(isinstance(name, str) and name == name.strip() and name.isascii() for name in names):
+        raise _bad(f"label names: expected one or more of plain characters without blanks around, got {list(names)}.")
+    odd = [name for name in names if not name or not name.isprintable() or len(name) > LONGEST_NAME or "*" in name]
+    if odd:
+        raise _bad(f"label names: expected 1 to {LONGEST_NAME} printable characters without '*', got {odd}.")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise _bad(f"label names: expected all different, {', '.join(twice)} is there more than once.")
@@ -49,9 +62,11 @@ def check_values(wavelength: Floats, flux: Floats, ivar: Floats, labels: Floats,
         row, column = np.argwhere(~np.isfinite(labels))[0]
         raise _bad(f"labels: {names[column]} of row {row} is {labels[row, column]}; leave such stars out.")
     for row, (values, weights) in enumerate(zip(flux, ivar, strict=True)):  # by row: no temporary of the whole
-        if not (np.isfinite(weights) & (weights >= 0)).all():
-            pixel = int(np.argmin(np.isfinite(weights) & (weights >= 0)))
-            raise _bad(f"ivar: expected finite and 0 or more, row {row} has {weights[pixel]} at pixel {pixel}.")
+        possible = (weights >= 0) & (weights <= GREATEST_IVAR)
+        if not possible.all():
+            pixel = int(np.argmin(possible))
+            limits = f"0 or more and at most {GREATEST_IVAR:g}"
+            raise _bad(f"ivar: expected {limits}, row {row} has {weights[pixel]} at pixel {pixel}.")
         if not (np.abs(values[weights > 0]) <= HUGE).all():
             pixel = int(np.argmax((weights > 0) & ~(np.abs(values) <= HUGE)))
             raise _bad(
@@ -68,6 +83,19 @@ def check_stars(flux: Floats, labels: Floats) -> None:
             if np.array_equal(flux[row], flux[other], equal_nan=True):
                 raise _bad(f"rows {other} and {row} are the same star: equal labels and flux; leave one out.")
         twins.append(row)
+
+
+def check_measured(labels: Floats, names: Sequence[str]) -> None:
+    """No label that stands for one that is not known, such as -9999."""
+    low, high = np.percentile(labels, PERCENTILES, axis=0)
+    far = np.abs(labels - np.median(labels, axis=0)) > FARTHEST * np.maximum(high - low, np.finfo(float).tiny)
+    wrong = (labels <= UNKNOWN) | (far & (high > low))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise _bad(
+            f"labels: {names[column]} of row {row} is {labels[row, column]:g}, which no star of this set has; leave stars "
+            f"whose labels are not known out ({int(wrong.any(axis=1).sum())} of {len(labels)})."
+        )
 
 
 def check_labels(labels: Floats, names: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from include.cannon.masked import unmasked
 from include.cannon.safe_pickle import load_arrays
 from include.cannon.spectra import HUGE
 from include.cannon.training_checks import check_names, check_shapes, check_stars, check_values
@@ -50,8 +51,8 @@ class TrainingSet:
         Shape (N, P), continuum-normalised; where ``ivar`` is 0 it may be anything, and 1 takes the place of what is not
         finite, or huge.
     ivar
-        Shape (N, P), inverse variance of the flux; 0 where nothing is known.  What is below ``NEGLIGIBLE`` of the star's
-        median becomes 0.
+        Shape (N, P), inverse variance of the flux; 0 where nothing is known, and where an array is masked.  What is below
+        ``NEGLIGIBLE`` of the star's median becomes 0.
     labels
         Shape (N, L), a row a star (in the files it is a row a label).
     label_names
@@ -77,9 +78,10 @@ class TrainingSet:
     provenance: Provenance = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("wavelength", "flux", "ivar", "labels"):
-            array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
-            object.__setattr__(self, name, array)
+        flux, ivar = unmasked(self.flux, self.ivar)
+        labels = np.ma.filled(np.ma.asarray(self.labels, dtype=np.float64), np.nan)  # a copy: models keep it
+        for name, values in (("wavelength", self.wavelength), ("flux", flux), ("ivar", ivar), ("labels", labels)):
+            object.__setattr__(self, name, np.ascontiguousarray(values, dtype=np.float64))
         object.__setattr__(self, "label_names", tuple(self.label_names))
         check_names(self.label_names)
         check_shapes(self.wavelength, self.flux, self.ivar, self.labels, self.label_names)
@@ -158,7 +160,7 @@ class TrainingSet:
         BadInputError
             ``BAD_TRAINING_SET``: a label is not there, or is asked for twice.
         """
-        names = tuple(label_names)
+        names = (label_names,) if isinstance(label_names, str) else tuple(label_names)
         unknown = [name for name in names if name not in self.label_names]
         if unknown or not names:
             known = ", ".join(self.label_names)
@@ -168,6 +170,13 @@ class TrainingSet:
             return self
         columns = [self.label_names.index(name) for name in names]
         return replace(self, labels=self.labels[:, columns], label_names=names)
+
+    def with_spectra(self) -> TrainingSet:
+        """Return the set without the stars that have no pixel with weight; the digest stays that of the whole content."""
+        seen = np.asarray(self.ivar.any(axis=1))
+        if seen.all() or not seen.any():
+            return self
+        return replace(self, flux=self.flux[seen], ivar=self.ivar[seen], labels=self.labels[seen])
 
     def _digest_of_arrays(self) -> str:
         arrays = (self.wavelength, self.flux, self.ivar, self.labels)

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -216,3 +217,22 @@ def test_threads_may_read_at_the_same_time(build_apstar: Callable[..., bytes]) -
 def test_importing_the_reader_imports_no_astropy() -> None:
     code = "import sys, include.apogee.apstar; sys.exit('astropy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_thread_that_warns_meanwhile_goes_on(build_apstar: Callable[..., bytes]) -> None:
+    content, stop = build_apstar("dr16", 1), Event()
+
+    def warn() -> int:
+        number = 0
+        while not stop.is_set():
+            warnings.warn(f"number {number}", UserWarning, stacklevel=1)
+            number += 1
+        return number
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as beside:
+        warnings.simplefilter("ignore")
+        warning = beside.submit(warn)
+        for _ in range(30):
+            read_hdus(content)
+        stop.set()
+        assert warning.result() > 0

@@ -32,15 +32,5 @@ class Stars:
     def train(
         self, rule: ScatterRule = ScatterRule.RESTRICTED, regularization: float | Floats = 0.0, **options: Any
     ) -> Coefficients:
-        return train_pixels(
-            self.scaled, self.flux, self.ivar, order=2, regularization=regularization, rule=rule, **options
-        )
-
-
-def unpacked(covariance: NDArray[np.float32]) -> Floats:
-    """Square matrices from upper triangles, shape (P, T, T)."""
-    n_terms = int(np.sqrt(2 * covariance.shape[1]))
-    result = np.zeros((len(covariance), n_terms, n_terms))
-    row, column = np.triu_indices(n_terms)
-    result[:, row, column] = result[:, column, row] = covariance
-    return result
+        ivar = options.pop("ivar", self.ivar)
+        return train_pixels(self.scaled, self.flux, ivar, order=2, regularization=regularization, rule=rule, **options)

@@ -9,11 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from include.cannon.coefficient_noise import LARGEST_SHARE, CoefficientNoise, corrected
+from include.cannon.coefficient_noise import LARGEST_SHARE, corrected
 from include.cannon.model import CannonModel
 from include.cannon.quadratic_forms import FormBuilder
-from include.cannon.scatter import ScatterRule, weights
-from include.cannon.training import train_pixels
+from include.cannon.scatter import weights
 from include.cannon.training_set import TrainingSet
 from tests.include.cannon.universe import Universe, make_universe
 
@@ -37,35 +36,6 @@ def test_modes_hold_every_pixels_covariance_to_a_thousandth(model: CannonModel, 
     assert np.median(np.linalg.norm(kept - covariance, axis=(1, 2)) / size) < 0.1
     total = covariance.sum(axis=0)
     assert np.linalg.norm(kept.sum(axis=0) - total) < 1e-3 * np.linalg.norm(total)
-
-
-def test_covariances_of_few_modes_are_kept_exactly() -> None:
-    rng = np.random.default_rng(1)
-    modes = rng.normal(size=(3, 5, 5))
-    modes = modes @ np.swapaxes(modes, 1, 2)
-    full = np.tensordot(rng.uniform(0.1, 2.0, (40, 3)), modes, axes=1)
-    full[7] = 0.0  # was not trained
-    upper = np.triu_indices(5)
-    noise = CoefficientNoise.compress(full[:, upper[0], upper[1]], 5)
-    np.testing.assert_allclose(noise.covariance(), full, rtol=1e-10, atol=1e-12)
-    assert not noise.amplitudes[7].any()
-
-
-def test_untrained_pixels_have_no_noise(training_set: TrainingSet) -> None:
-    ivar = training_set.ivar[:, :20].copy()
-    ivar[:, 4] = 0.0
-    scaled = np.random.default_rng(2).normal(0.0, 0.3, (400, 3))
-    found = train_pixels(
-        scaled,
-        training_set.flux[:, :20],
-        ivar,
-        order=2,
-        regularization=0.0,
-        rule=ScatterRule.RESTRICTED,
-        covariance=True,
-    )
-    assert found.covariance is not None
-    assert not CoefficientNoise.compress(found.covariance, 10).covariance()[4].any()
 
 
 @pytest.mark.parametrize("count", [2, 9])

@@ -9,7 +9,7 @@ import pytest
 
 from include.cannon.scatter import ScatterRule, weights
 from include.cannon.training import train_pixels
-from tests.include.cannon.known_stars import Stars, unpacked
+from tests.include.cannon.known_stars import Stars
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def stars() -> Stars:
 def test_terms_that_a_pixel_may_not_have_are_left_out(stars: Stars, strength: float) -> None:
     allowed = np.ones((30, 6), dtype=bool)
     allowed[10:20] = [False, True, False, True, False, False]  # the first label alone
-    theta, s2, covariance = stars.train(regularization=strength, allowed=allowed, covariance=True)
+    theta, s2, _ = stars.train(regularization=strength, allowed=allowed)
     alone = train_pixels(
         stars.scaled[:, :1],
         stars.flux[:, 10:20],
@@ -29,16 +29,11 @@ def test_terms_that_a_pixel_may_not_have_are_left_out(stars: Stars, strength: fl
         order=2,
         regularization=strength,
         rule=ScatterRule.RESTRICTED,
-        covariance=True,
     )
     kept = [0, 1, 3]
     assert not np.delete(theta[10:20], kept, axis=1).any()
     np.testing.assert_allclose(theta[10:20][:, kept], alone.theta, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(s2[10:20], alone.s2, rtol=1e-5)
-    assert covariance is not None
-    assert alone.covariance is not None
-    np.testing.assert_allclose(unpacked(covariance[10:20])[:, kept][:, :, kept], unpacked(alone.covariance), rtol=1e-4)
-    assert not np.delete(unpacked(covariance[10:20]), kept, axis=1).any()
     np.testing.assert_allclose(theta[20:], stars.train(regularization=strength).theta[20:], rtol=1e-4, atol=1e-6)
 
 
@@ -76,17 +71,20 @@ def test_bounds_hold_and_the_rest_is_optimal(stars: Stars) -> None:
     assert (gradient[1, held] * theta[held, 1] > 0.0).all()
 
 
-def test_covariances_of_terms_that_the_penalty_removes_are_zero(stars: Stars) -> None:
-    theta, s2, covariance = stars.train(regularization=200.0, covariance=True)
-    assert covariance is not None
-    gone = theta == 0.0
-    assert gone.any()
-    assert not unpacked(covariance)[gone].any()
-    pixel = int(np.argmax(gone.sum(axis=1)))
-    design = stars.design[:, ~gone[pixel]]
-    normal = design.T @ (weights(stars.ivar[:, pixel], s2[pixel])[:, None] * design)
-    found = unpacked(covariance)[pixel][np.ix_(~gone[pixel], ~gone[pixel])]
-    np.testing.assert_allclose(found, np.linalg.inv(normal), rtol=1e-4, atol=1e-9)
+def test_noise_of_terms_that_a_pixel_may_not_have_is_zero(stars: Stars) -> None:
+    ivar, s2 = (
+        np.repeat(stars.ivar[:, :1], 30, axis=1) * stars.s2,
+        np.zeros(30),
+    )  # two modes: of all terms, and of a few
+    allowed = np.ones((30, 6), dtype=bool)
+    allowed[10:20] = [False, True, False, True, False, False]
+    noise = stars.train(ivar=ivar, s2=s2, allowed=allowed, noise=True).noise
+    assert noise is not None
+    for pixel, found in enumerate(noise.covariance()):
+        kept = np.ix_(*[[0, 1, 3] if 10 <= pixel < 20 else range(6)] * 2)
+        expected = np.zeros((6, 6))
+        expected[kept] = np.linalg.inv((stars.design.T @ (ivar[:, pixel, None] * stars.design))[kept])
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(

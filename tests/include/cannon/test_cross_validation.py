@@ -55,12 +55,19 @@ def test_folds_do_not_depend_on_the_order_of_the_stars() -> None:
     np.testing.assert_array_equal(deal(labels[order]), deal(labels)[order])
 
 
-def test_folds_are_of_one_size_and_of_one_kind() -> None:
+def test_folds_are_of_one_size_and_dealt_at_random() -> None:
     labels = np.sort(np.random.default_rng(3).normal(size=(401, 2)), axis=0)
     fold = deal(labels)
     assert sorted(np.bincount(fold)) == [100, 100, 100, 101]
+    neighbours = np.mean(fold[1:] == fold[:-1])  # stars that are nearly alike
+    assert 0.15 < neighbours < 0.35
     for number in range(FOLDS):
-        assert np.abs(labels[fold == number].mean(axis=0) - labels.mean(axis=0)).max() < 0.05
+        assert np.abs(labels[fold == number].mean(axis=0) - labels.mean(axis=0)).max() < 0.35
+
+
+def test_folds_do_not_depend_on_the_order_of_the_labels() -> None:
+    labels = np.random.default_rng(4).normal(size=(60, 3))
+    np.testing.assert_array_equal(deal(labels[:, [2, 0, 1]]), deal(labels))
 
 
 @pytest.mark.parametrize(
@@ -91,9 +98,11 @@ def test_held_out_labels_are_those_of_a_model_of_the_other_stars(universe: Unive
         held = found.fold == number
         model = CannonModel.train(part(stars, ~held), scatter=np.sqrt(full.s2), validate=False)
         result = model.infer(stars.flux[held], stars.ivar[held], correct_coefficient_noise=correct)
-        assert np.abs((found.labels[held] - result.labels) / result.raw_errors).max() < 1e-3
+        apart = np.abs((found.labels[held] - result.labels) / result.raw_errors).max()
+        assert apart < (0.05 if correct else 1e-3)  # the modes of the coefficients' noise are those of all stars
         units = result.raw_errors[:, :, None] * result.raw_errors[:, None, :]
-        np.testing.assert_allclose(found.covariance[held] / units, result.covariance / units, atol=1e-3)
+        near = 5e-3 if correct else 1e-3
+        np.testing.assert_allclose(found.covariance[held] / units, result.covariance / units, atol=near)
         np.testing.assert_allclose(found.chi_sq[held], result.chi_sq, rtol=1e-6)
         np.testing.assert_allclose(found.unexplained[held], result.unexplained, rtol=1e-4, atol=1e-6)
         np.testing.assert_array_equal(found.n_freedom[held], result.n_freedom)
@@ -153,13 +162,13 @@ def test_the_penalised_and_the_bounded_are_validated_without_a_correction(traini
         assert np.isfinite(found.rms).all()
 
 
-def test_stars_without_a_spectrum_have_no_labels(universe: Universe) -> None:
+def test_stars_without_a_spectrum_have_no_part(universe: Universe) -> None:
     stars = universe.training_set(np.random.default_rng(55), 100)
     ivar = stars.ivar.copy()
     ivar[[3, 40]] = 0.0
     found = validation_of(CannonModel.train(replace(stars, ivar=ivar, digest="")))
-    assert np.flatnonzero(np.isnan(found.labels).any(axis=1)).tolist() == [3, 40]
-    assert np.isfinite(found.rms).all()
+    np.testing.assert_array_equal(found.truth, np.delete(stars.labels, [3, 40], axis=0))
+    assert np.isfinite(found.labels).all()
     assert np.isfinite(found.beyond).all()
 
 
@@ -191,11 +200,14 @@ def test_a_label_of_few_values(universe: Universe, values: int) -> None:
         order=1,
         progress=lambda done, total: steps.append(total - done),
     )
+    assert steps[-1] == 0
+    if values == 2:
+        assert model.validation is None
+        return
     found = validation_of(model)
     assert found.n_folds == values
-    assert np.isfinite(found.labels).all() == (values == 3)
+    assert np.isfinite(found.labels).all()
     assert np.isfinite(found.beyond).all()
-    assert steps[-1] == 0
 
 
 def test_nothing_can_be_said_without_any_labels(universe: Universe) -> None:
@@ -379,8 +391,7 @@ def test_noisy_training_labels_do_not_make_the_default_worse(universe: Universe)
 
 def test_errors_stay_what_they_are_where_formal_ones_are_honest(universe: Universe, model: CannonModel) -> None:
     found = validation_of(model)
-    assert found.corrected
-    np.testing.assert_array_equal(found.beyond[1], beyond_formal(found.residuals, found.covariance))
+    np.testing.assert_array_equal(found.beyond[int(found.corrected)], beyond_formal(found.residuals, found.covariance))
     rng = np.random.default_rng(19)
     truth = universe.labels(rng, 300)
     result = model.infer(*universe.spectra(rng, truth))

@@ -16,7 +16,7 @@ from include.cannon.flags import ResultFlag
 from include.cannon.model import CannonModel
 from include.cannon.training_set import TrainingSet
 from include.errors import BadInputError, Reason
-from tests.include.cannon.universe import Universe, Varied
+from tests.include.cannon.universe import NAMES, Universe, Varied
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def collinear(labels: Floats) -> None:
         ({"labels": put(2.5, slice(None), 1)}, "label LOGG is 2.5 for nearly all stars: leave it out"),
         ({"labels": collinear}, "labels TEFF, LOGG, FE_H are collinear over the 400 stars"),
         ({"labels": put(np.nan, 7, 0)}, "labels: TEFF of row 7 is nan"),
-        ({"ivar": put(-1.0, 3, 50)}, "ivar: expected finite and 0 or more, row 3 has -1.0 at pixel 50"),
+        ({"ivar": put(-1.0, 3, 50)}, "ivar: expected 0 or more and at most 1e\\+16, row 3 has -1.0 at pixel 50"),
         ({"ivar": put(np.inf, 399, 0)}, "row 399 has inf at pixel 0"),
         ({"ivar": put(np.nan, 0, 239)}, "row 0 has nan at pixel 239"),
         ({"flux": put(np.nan, 5, 6), "ivar": put(1.0, 5, 6)}, "flux: row 5 is nan at pixel 6, where ivar is not 0"),
@@ -91,16 +91,43 @@ def test_impossible_variances_in_inference_are_left_out_and_flagged(
 def test_few_stars_for_the_terms_are_flagged(universe: Universe) -> None:
     rng = np.random.default_rng(3)
     flux, ivar = universe.spectra(rng, universe.labels(rng, 3))
-    for count, few in ((199, True), (200, False)):
+    for count, few in ((198, True), (212, False)):  # 2 % of the pixels are bad
         model = CannonModel.train(universe.training_set(np.random.default_rng(4), count), validate=False)
         flagged = (model.infer(flux, ivar).flags & int(ResultFlag.FEW_TRAINING_STARS)) != 0
         assert flagged.tolist() == [few] * 3
 
 
-@pytest.mark.parametrize("count", [-1, 290, 1000])
+def test_stars_without_a_spectrum_are_no_training_stars(universe: Universe) -> None:
+    stars = universe.training_set(np.random.default_rng(5), 250)
+    ivar = stars.ivar.copy()
+    ivar[::5] = 0.0
+    seen = np.arange(250) % 5 != 0
+    holed = CannonModel.train(replace(stars, ivar=ivar, digest=""), validate=False)
+    alone = TrainingSet(stars.wavelength, stars.flux[seen], stars.ivar[seen], stars.labels[seen], NAMES)
+    expected = CannonModel.train(alone, validate=False)
+    np.testing.assert_array_equal(holed.training_labels, alone.labels)
+    np.testing.assert_allclose(holed.theta, expected.theta, rtol=1e-9, atol=1e-12)
+    flux, ivar = universe.spectra(np.random.default_rng(6), alone.labels[:5])
+    assert (holed.infer(flux, ivar).flags & int(ResultFlag.FEW_TRAINING_STARS)).all()
+
+
+def test_components_count_among_the_terms(universe: Universe) -> None:
+    stars = Varied(universe, n_stars=230)
+    model = CannonModel.train(stars.training_set(), latent_components=3, validate=False)
+    assert (model.infer(stars.flux[:3], stars.ivar[:3]).flags & int(ResultFlag.FEW_TRAINING_STARS)).all()
+
+
+def test_a_validation_that_says_nothing_is_none(universe: Universe) -> None:
+    stars = universe.training_set(np.random.default_rng(7), 60)
+    two = replace(stars, labels=np.where(stars.labels[:, :1] > 4500.0, 1.0, 0.0), label_names=("GIANT",), digest="")
+    model = CannonModel.train(two, order=1)
+    assert model.validation is None or np.isfinite(model.validation.rms).all()
+
+
+@pytest.mark.parametrize("count", [-1, 66, 1000])
 @pytest.mark.parametrize("validate", [True, False])
 def test_numbers_of_components_out_of_range(universe: Universe, count: int, validate: bool) -> None:
-    with pytest.raises(ValueError, match="latent_components: expected 0 to 289"):
+    with pytest.raises(ValueError, match="latent_components: expected 0 to 65 with 300 stars"):
         CannonModel.train(Varied(universe).training_set(), latent_components=count, validate=validate)
 
 

@@ -53,26 +53,51 @@ def stars() -> Folds:
 @pytest.mark.parametrize("strength", [0.0, 30.0])
 @pytest.mark.parametrize("limited", [False, True])
 def test_folds_are_the_models_of_the_other_stars(stars: Folds, strength: float, limited: bool) -> None:
-    options: dict[str, Any] = {"covariance": True, "regularization": strength}
+    options: dict[str, Any] = {"regularization": strength}
     if limited:
         options |= {"allowed": stars.allowed, "bounds": stars.bounds}
     found = fold_fits(stars.scaled, stars.flux, stars.ivar, stars.folds, order=2, s2=stars.s2, **options)
     assert found.theta.shape == (N_FOLDS, N_PIXELS, 6)
-    assert found.covariance is not None
     for fold in range(N_FOLDS):
         expected = stars.without(fold, **options)
-        assert expected.covariance is not None
         np.testing.assert_allclose(found.theta[fold], expected.theta, rtol=1e-9, atol=1e-11)
         np.testing.assert_array_equal(found.s2[fold], expected.s2)
-        np.testing.assert_allclose(found.covariance[fold], expected.covariance, rtol=1e-5, atol=1e-12)
     assert np.isinf(found.s2[2, 9])
     assert np.isfinite(found.s2[0, 11])
     assert np.isinf(found.s2[:, 5]).all()
 
 
-def test_covariances_are_not_made_unasked(stars: Folds) -> None:
+@pytest.mark.parametrize("step", [1, 2])
+def test_noise_is_that_of_the_models_of_the_other_stars(
+    stars: Folds, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.cannon.fold_fits.MODE_PIXELS", N_PIXELS // step)
+    given = stars.s2 * np.where(np.isin(np.arange(N_PIXELS), [9, 11]), np.inf, 1.0)
+    noise = stars.without(-1, s2=given, noise=True).noise
+    found = fold_fits(stars.scaled, stars.flux, stars.ivar, stars.folds, order=2, s2=given, noise=noise)
+    assert found.noise is not None
+    assert len(found.noise) == N_FOLDS
+    weight = np.where(np.isfinite(given), 1.0 / (1e-4 + given), 0.0)
+    for fold in range(N_FOLDS):
+        expected = stars.without(fold, s2=given, noise=True).noise
+        assert expected is not None
+        assert not found.noise[fold].covariance()[[5, 9, 11]].any()
+        exact, sums = (one.excess(weight @ one.amplitudes) for one in (expected, found.noise[fold]))
+        assert np.linalg.norm(sums - exact) < 0.02 * np.linalg.norm(exact)
+        assert np.linalg.norm(noise.excess(weight @ noise.amplitudes) - exact) > 0.1 * np.linalg.norm(exact)
+
+
+def test_a_pixel_without_the_stars_has_no_noise(stars: Folds) -> None:
+    noise = stars.without(-1, noise=True).noise
+    found = fold_fits(stars.scaled, stars.flux, stars.ivar, stars.folds, order=2, s2=stars.s2, noise=noise)
+    assert found.noise is not None
+    assert not found.noise[2].amplitudes[9].any()
+    assert found.noise[0].amplitudes[11].any()
+
+
+def test_noise_is_not_made_where_that_of_all_stars_is_not_given(stars: Folds) -> None:
     found = fold_fits(stars.scaled, stars.flux, stars.ivar, stars.folds, order=1, s2=stars.s2)
-    assert found.covariance is None
+    assert found.noise is None
 
 
 def test_a_path_is_the_fits_of_its_strengths(stars: Folds) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from include.cannon.latent import latent_scores, residuals
+import include.cannon.latent as module
+from include.cannon.latent import Residuals, latent_scores, residuals
 from include.cannon.model import CannonModel
 from include.cannon.scatter import ScatterRule, weights
 from include.cannon.training import train_pixels
@@ -92,6 +94,60 @@ def test_scores_of_some_stars_are_those_of_their_residuals(varied: Varied, plain
     np.testing.assert_allclose(scores, latent_scores(of_some, design[some], count=3), atol=1e-8)
 
 
+def planted(*, n_stars: int = 400, seed: int = 4) -> tuple[Residuals, Floats]:
+    """Residuals of noise and of seven components of different strength, and a design."""
+    rng = np.random.default_rng(seed)
+    variables = rng.normal(size=(n_stars, 7)) * np.geomspace(3.0, 0.5, 7)
+    flux = rng.normal(size=(n_stars, 600)) + variables @ rng.normal(size=(7, 600))
+    flux *= rng.uniform(0.5, 2.0, (n_stars, 1))
+    gram = np.asfortranarray(np.tril(flux @ flux.T))
+    return Residuals(gram, rng.uniform(1e5, 2e5, n_stars)), np.column_stack(
+        [np.ones(n_stars), rng.normal(size=n_stars)]
+    )
+
+
+@pytest.mark.parametrize("share", [None, 0.7])
+def test_iterated_components_are_those_of_the_decomposition(
+    monkeypatch: pytest.MonkeyPatch, share: float | None
+) -> None:
+    common, design = planted()
+    stars = None if share is None else np.random.default_rng(1).random(400) < share
+    chosen = design if stars is None else design[stars]
+    expected = latent_scores(common, chosen, count=9, stars=stars)  # two are of the noise, near each other
+    monkeypatch.setattr(module, "MOST_STARS", 100)
+    monkeypatch.setattr(module, "_decomposed", None)
+    np.testing.assert_allclose(latent_scores(common, chosen, count=9, stars=stars), expected, atol=1e-7)
+
+
+def test_iterated_components_do_not_depend_on_the_order_of_the_stars(monkeypatch: pytest.MonkeyPatch) -> None:
+    common, design = planted()
+    monkeypatch.setattr(module, "MOST_STARS", 100)
+    expected = latent_scores(common, design, count=9)
+    np.testing.assert_array_equal(latent_scores(common, design, count=9), expected)
+    order = np.random.default_rng(2).permutation(400)
+    full = common.gram + np.tril(common.gram, -1).T
+    moved = Residuals(np.asfortranarray(np.tril(full[np.ix_(order, order)])), common.weight[order])
+    np.testing.assert_allclose(latent_scores(moved, design[order], count=9), expected[order], atol=1e-10)
+
+
+def test_more_components_than_an_iteration_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    common, design = planted(n_stars=120)
+    monkeypatch.setattr(module, "MOST_STARS", 100)
+    monkeypatch.setattr(module, "_iterated", None)
+    scores = latent_scores(common, design, count=118)
+    np.testing.assert_allclose(scores.T @ scores / 120, np.eye(118), atol=1e-9)
+
+
+def test_the_products_of_many_stars_are_not_copied() -> None:
+    common, design = planted(n_stars=2100)
+    stars = np.arange(2100) > 20
+    tracemalloc.start()
+    latent_scores(common, design[stars], count=4, stars=stars)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.2 * common.gram.nbytes
+
+
 @pytest.mark.parametrize("rule", ScatterRule)
 def test_coefficients_are_least_squares_with_the_scores_as_columns(varied: Varied, rule: ScatterRule) -> None:
     rng = np.random.default_rng(41)
@@ -141,6 +197,15 @@ def test_components_that_are_not_asked_for_count_as_scatter(universe: Universe, 
         for name in ("labels", "covariance", "chi_sq", "flags"):
             np.testing.assert_array_equal(getattr(result, name), getattr(expected.infer(new.flux, new.ivar), name))
     np.testing.assert_array_equal(result.labels, latent.infer(new.flux, new.ivar).labels)
+
+
+def test_errors_are_not_known_for_another_number_than_was_validated(universe: Universe, varied: Varied) -> None:
+    new = Varied(universe, n_stars=10, seed=34)
+    latent = CannonModel.train(varied.training_set(), latent_components=2)
+    assert np.isfinite(latent.infer(new.flux, new.ivar).errors).all()
+    fewer = latent.infer(new.flux, new.ivar, latent_components=1)
+    assert np.isnan(fewer.errors).all()
+    assert np.isfinite(fewer.raw_errors).all()
 
 
 @pytest.mark.parametrize("count", [-1, 3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,58 @@ def test_arguments_out_of_range(model: CannonModel) -> None:
         silent.infer(np.ones(240), np.ones(240), correct_coefficient_noise=True)
     with pytest.raises(ValueError, match="latent_components: expected 0 to 0, got 1"):
         model.infer(np.ones(240), np.ones(240), latent_components=1)
+
+
+@pytest.mark.parametrize("order", [0, -1, 11])
+def test_orders_that_a_model_cannot_have(training_set: TrainingSet, order: int) -> None:
+    with pytest.raises(ValueError, match="order: expected 1"):
+        CannonModel.train(training_set, order=order)
+
+
+def test_starflags_are_one_or_one_for_each(model: CannonModel) -> None:
+    flux = np.ones((3, 240))
+    for wrong in ([0, 0], [0.5, 0.0, 0.0], [np.nan] * 3):
+        with pytest.raises(ValueError, match="starflag: expected one integer or 3 of them"):
+            model.infer(flux, np.ones_like(flux), starflag=wrong)
+    assert (model.infer(flux, np.ones_like(flux), starflag=[0, 1, 0]).flags & (1 << 18) != 0).tolist() == [0, 1, 0]
+
+
+def test_masked_pixels_have_no_weight(universe: Universe, model: CannonModel) -> None:
+    rng = np.random.default_rng(31)
+    flux, ivar = universe.spectra(rng, universe.labels(rng, 4))
+    hidden = rng.random(flux.shape) < 0.2
+    expected = model.infer(flux, np.where(hidden, 0.0, ivar))
+    spoilt = np.ma.array(np.where(hidden, 0.3, flux), mask=hidden)
+    np.testing.assert_allclose(model.infer(spoilt, ivar).labels, expected.labels, rtol=1e-12)
+    np.testing.assert_allclose(model.infer(flux, np.ma.array(ivar, mask=hidden)).labels, expected.labels, rtol=1e-12)
+
+
+def test_single_precision_is_brought_to_double(universe: Universe, model: CannonModel, monkeypatch: Any) -> None:
+    rng = np.random.default_rng(32)
+    flux, ivar = (array.astype(np.float32) for array in universe.spectra(rng, universe.labels(rng, 7)))
+    expected = model.infer(flux.astype(np.float64), ivar.astype(np.float64))
+    monkeypatch.setattr("include.cannon.model.CHUNK", 3)
+    result = model.infer(flux, ivar)
+    np.testing.assert_allclose(result.labels, expected.labels, rtol=1e-6, atol=1e-6)
+    assert len(result) == len(result.flags) == 7
+
+
+@pytest.mark.parametrize(("flux", "ivar"), [(0.2, -1.0), (0.2, np.inf), (np.nan, 1e4)])
+def test_impossible_pixels_on_another_grid_are_left_out_and_told(flux: float, ivar: float) -> None:
+    model = make_universe(n_pixels=2000, seed=8).model
+    labels = model.training_labels[:2]
+    fluxes, ivars = model.predict(labels), np.full((2, 2000), 1e4)
+    fluxes[0, 10::50], ivars[0, 10::50] = flux, ivar
+    result = model.infer(fluxes, ivars, wavelength=model.wavelength * 1.00002)
+    assert (result.flags & (1 << 19) != 0).tolist() == [True, False]
+    assert np.isfinite(result.labels).all()
+
+
+def test_it_is_told_in_a_line_and_travels_without_its_engines(model: CannonModel) -> None:
+    model.infer(np.ones(240), np.ones(240))
+    assert repr(model) == "<CannonModel of TEFF, LOGG, FE_H, order 2, 400 stars, 240 pixels>"
+    assert not pickle.loads(pickle.dumps(model))._engines
+    assert model._engines
 
 
 def test_spectra_on_another_grid(universe: Universe) -> None:

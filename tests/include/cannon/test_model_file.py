@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from include.cannon.model import CannonModel
-from include.cannon.model_file import FORMAT, read_parts
+from include.cannon.model_file import FORMAT, read_parts, write_parts
 from include.errors import BadInputError, Reason
 from tests.include.cannon.edited_files import Edit, change, drop
 
@@ -53,7 +53,9 @@ def test_anyone_can_read_it(path: Path, model: CannonModel) -> None:
 def with_loadings(model: CannonModel) -> CannonModel:
     """The model with two latent variables."""
     loadings = np.random.default_rng(4).normal(0, 0.01, (len(model.theta), 2))
-    return replace(model.with_metadata(latent_components=2), loadings=loadings)
+    assert model.validation is not None
+    validation = replace(model.validation, n_components=2)
+    return replace(model.with_metadata(latent_components=2), loadings=loadings, validation=validation)
 
 
 def test_loadings_are_kept(model: CannonModel, tmp_path: Path) -> None:
@@ -93,6 +95,62 @@ def test_the_same_model_gives_the_same_bytes(model: CannonModel, tmp_path: Path)
         model.write(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+METADATA = {
+    "bias_a=b": 1.0,
+    "rms_α": 2.0,
+    "rms_ß": 2.0,
+    "two\nlines": "x",
+    "": 3,
+    "a blank": 4,
+    "n" * 60: 5,
+    "m" * 40: "'" * 64,
+    "long": 10**30,
+    "integer": np.int64(3),
+    "real": np.float64(0.25),
+    "truth": np.bool_(True),
+    "single": np.float32(0.5),
+    "text": np.str_("x"),
+    "infinite": -np.inf,
+}
+
+
+def test_metadata_of_any_name_and_of_numpy(model: CannonModel, tmp_path: Path) -> None:
+    path = tmp_path / "model.fits"
+    replace(model, metadata=METADATA).write(path)
+    metadata = read_parts(path).metadata
+    assert metadata == METADATA
+    assert [type(metadata[name]) for name in ("integer", "real", "truth", "text")] == [int, float, bool, str]
+    with fits.open(path) as hdus:
+        header = {name: value for name, value in hdus[0].header.items() if name.startswith("MODEL ")}
+    assert header.pop("MODEL " + "M" * 40) == "'" * 64
+    expected = {"LONG": str(10**30), "INTEGER": 3, "REAL": 0.25, "TRUTH": True, "SINGLE": 0.5, "TEXT": "x"}
+    assert header == {f"MODEL {name}": value for name, value in (expected | {"INFINITE": "-inf"}).items()}
+
+
+@pytest.mark.parametrize("name", ["TEFF ", " TEFF", "", " ", "TE\nFF", "TEFF\0", "TEFF\u00a0", "\ud800"])
+def test_names_that_fits_does_not_keep(model: CannonModel, tmp_path: Path, name: str) -> None:
+    vectorizer = replace(model.vectorizer, label_names=(name, "LOGG", "FE_H"))
+    with pytest.raises(
+        ValueError, match="label names: expected printable text without blanks around it, got"
+    ) as caught:
+        replace(model, vectorizer=vectorizer).write(tmp_path / "model.fits")
+    assert not isinstance(caught.value, BadInputError)
+    assert not list(tmp_path.iterdir())
+
+
+def test_terms_that_fits_does_not_keep(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"got 'TEFF '"):
+        write_parts(path, read_parts(path), terms=("1", "TEFF "))
+    assert path.read_bytes() == before
+
+
+def test_names_of_any_alphabet(model: CannonModel, tmp_path: Path) -> None:
+    names = ("[α/M]", "log g", "Å=1")
+    replace(model, vectorizer=replace(model.vectorizer, label_names=names)).write(tmp_path / "model.fits")
+    assert CannonModel.read(tmp_path / "model.fits").label_names == names
 
 
 def flip(position: float) -> Callable[[bytes], bytes]:

@@ -48,6 +48,26 @@ def test_what_touches_a_masked_pixel_is_masked() -> None:
     np.testing.assert_array_equal(new_flux, 1.0)
 
 
+@pytest.mark.parametrize("wrong", [np.inf, np.nan, -1.0, 1e17])
+def test_what_touches_an_impossible_inverse_variance_is_masked(wrong: float) -> None:
+    ivar = np.ones((1, 500))
+    ivar[0, 100] = wrong
+    for target, masked in ((GRID, [100]), (shifted(GRID, 0.4)[:-1], [99, 100])):
+        flux, new = regrid(GRID, np.ones((1, 500)), ivar, target)
+        assert np.flatnonzero(new == 0).tolist() == masked
+        np.testing.assert_allclose(new[new > 0], 1.0)
+        np.testing.assert_array_equal(flux, 1.0)
+
+
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan, -1e7, 1e7])
+def test_what_touches_an_impossible_flux_is_masked(wrong: float) -> None:
+    flux = np.ones((1, 500))
+    flux[0, 100] = wrong
+    new_flux, new = regrid(GRID, flux, np.ones((1, 500)), shifted(GRID, 0.4)[:-1])
+    assert np.flatnonzero(new == 0).tolist() == [99, 100]
+    np.testing.assert_array_equal(new_flux, 1.0)
+
+
 def test_outside_and_gaps_tell_nothing() -> None:
     source = np.delete(GRID, slice(200, 210))
     new_ivar = regrid(source, np.ones((1, 490)), np.ones((1, 490)), shifted(GRID, 0.3))[1][0]

@@ -162,6 +162,22 @@ def test_bounds_and_labels_are_those_of_training(few: TrainingSet) -> None:
     assert path.zero_share[0] == pytest.approx(0.5)
 
 
+def test_stars_without_spectra_are_left_out(few: TrainingSet) -> None:
+    ivar = few.ivar.copy()
+    ivar[[4, 70]] = 0.0
+    blind = replace(few, ivar=ivar, digest="")
+    found, expected = (choose_regularization(stars, [20.0], infer=False) for stars in (blind, blind.with_spectra()))
+    assert found.score == expected.score
+    assert found.standard_error == expected.standard_error
+
+
+def test_labels_that_are_not_known_are_refused(few: TrainingSet) -> None:
+    labels = few.labels.copy()
+    labels[9, 2] = -9999.0
+    with pytest.raises(BadInputError, match="FE_H of row 9 is -9999"):
+        choose_regularization(replace(few, labels=labels, digest=""), [1.0])
+
+
 def test_progress_rises_to_the_end(few: TrainingSet) -> None:
     calls: list[tuple[int, int]] = []
     choose_regularization(few, [1.0], order=1, progress=lambda done, total: calls.append((done, total)))

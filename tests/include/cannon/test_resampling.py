@@ -229,6 +229,61 @@ def test_a_model_of_another_training_set_is_refused(model: CannonModel, few: Tra
         jackknife(few, model, few.flux[:1], few.ivar[:1])
 
 
+@pytest.mark.parametrize("option", ["wavelength", "starflag", "regularisation"])
+def test_other_options_are_refused(model: CannonModel, training_set: TrainingSet, option: str) -> None:
+    options: dict[str, Any] = {option: np.ones(240), "n_initialisations": 2}
+    stars = training_set.flux[:2], training_set.ivar[:2]
+    with pytest.raises(TypeError, match=f"expected some of n_initialisations, use_derivatives, .*, got {option};"):
+        bootstrap(model, *stars, **options)
+    with pytest.raises(TypeError, match=f"got {option};"):
+        jackknife(training_set, model, *stars, **options)
+
+
+def test_other_spectra_of_the_same_labels_are_refused(universe: Universe, few: TrainingSet) -> None:
+    model = CannonModel.train(few, ["TEFF", "FE_H"], validate=False)
+    flux, ivar = universe.spectra(np.random.default_rng(5), few.labels)
+    others = replace(few, flux=flux, ivar=ivar, digest="")
+    with pytest.raises(ValueError, match="give that set, read from the file that was trained on") as refused:
+        jackknife(others, model, few.flux[:1], few.ivar[:1])
+    assert few.digest in str(refused.value)
+    assert others.digest in str(refused.value)
+    assert np.isfinite(jackknife(few, model, few.flux[:1], few.ivar[:1], 2).errors).all()
+    by_hand = replace(model, metadata={})  # nothing says what it was trained on
+    assert np.isfinite(jackknife(others, by_hand, few.flux[:1], few.ivar[:1], 2).errors).all()
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["dropped by the model", "kept by the model"])
+def test_stars_without_spectra_are_left_out(few: TrainingSet, *, kept: bool) -> None:
+    ivar = few.ivar.copy()
+    ivar[[4, 70]] = 0.0
+    blind = replace(few, ivar=ivar, digest="")
+    seen = blind.with_spectra()
+    assert len(seen) == 118
+    dropped = replace(CannonModel.train(blind, validate=False), training_labels=seen.labels)
+    model = replace(dropped, training_labels=blind.labels) if kept else dropped
+    stars = few.flux[:3], few.ivar[:3]
+    found, expected = jackknife(blind, model, *stars, 4), jackknife(seen, dropped, *stars, 4)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-5)
+    np.testing.assert_allclose(found.errors, expected.errors, rtol=1e-3)
+
+
+def test_impossible_and_masked_pixels_are_left_out(model: CannonModel, universe: Universe) -> None:
+    stars = Stars(universe, 1)
+    stars.flux[0, 17:20] *= 1.1
+    hidden = np.zeros((1, 240), dtype=bool)
+    hidden[0, 17:20] = True
+    expected = bootstrap(model, stars.flux, np.where(hidden, 0.0, stars.ivar), 5)
+    masked = bootstrap(model, np.ma.array(stars.flux, mask=hidden), stars.ivar, 5)
+    np.testing.assert_array_equal(masked.mean, expected.mean)
+    flux, ivar = stars.flux.copy(), stars.ivar.copy()
+    flux[0, 17], ivar[0, 18:20] = 1e7, [1e17, np.nan]
+    given = flux.copy(), ivar.copy()
+    found = bootstrap(model, flux, ivar, 5)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    np.testing.assert_array_equal(found.covariance, expected.covariance)
+    np.testing.assert_array_equal((flux, ivar), given)
+
+
 def test_strengths_of_pixels_have_to_be_given(few: TrainingSet) -> None:
     strengths = np.full(240, 30.0)
     model = CannonModel.train(few, regularization=strengths, validate=False)

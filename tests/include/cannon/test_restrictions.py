@@ -149,6 +149,8 @@ def test_every_term_can_be_bounded() -> None:
         ({"": (0, 1)}, "bounds: expected terms"),
         ({"FE_H": (1.0, 0.0)}, "bounds: expected the least coefficient of FE_H before the greatest, got 1.0, 0.0"),
         ({"FE_H": (np.nan, 0.0)}, "before the greatest"),
+        ({"FE_H": (np.inf, None)}, "before the greatest"),
+        ({"FE_H": (None, -np.inf)}, "before the greatest"),
     ],
 )
 def test_bounds_that_mean_nothing(training_set: TrainingSet, bounds: Any, message: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from include.cannon.solving import FEW_TERMS, free_terms, inverse, least_squares, packed, undetermined
+from include.cannon.solving import FEW_TERMS, free_terms, inverse, least_squares, placed, undetermined
 
 Floats = NDArray[np.float64]
 SIZES = [6, FEW_TERMS + 8]
@@ -68,10 +68,10 @@ def test_inverse_is_that_of_the_free_terms(size: int) -> None:
         assert not found[pixel][~free[pixel]].any()
 
 
-def test_packed_places_terms_among_all() -> None:
-    matrices = np.arange(1.0, 17.0).reshape(1, 4, 4)
-    found = packed(matrices, np.array([True, False, True]))
-    np.testing.assert_array_equal(found, [[1.0, 0.0, 2.0, 0.0, 0.0, 6.0]])
+def test_placed_among_all_terms() -> None:
+    matrices = np.arange(1.0, 10.0).reshape(1, 3, 3)
+    found = placed(matrices, np.array([True, False, True]))
+    np.testing.assert_array_equal(found, [[[1.0, 0.0, 2.0], [0.0, 0.0, 0.0], [4.0, 0.0, 5.0]]])
 
 
 def test_free_terms() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -37,6 +41,60 @@ def test_the_old_number_comes_back_after_an_error() -> None:
         with pytest.raises(RuntimeError, match="inside"):
             fails()
         assert threads() == before
+
+
+def test_threads_that_overlap() -> None:
+    """The first leaves while the second is within: that has one thread to its end, and then the old number is back."""
+    first_is_in, second_is_in, first_is_out = (Event() for _ in range(3))
+    seen: list[int] = []
+
+    @single_threaded
+    def first() -> None:
+        first_is_in.set()
+        assert second_is_in.wait(10)
+
+    @single_threaded
+    def second() -> None:
+        seen.extend(threads())
+        second_is_in.set()
+        assert first_is_out.wait(10)
+        seen.extend(threads())
+
+    def lead() -> None:
+        first()
+        first_is_out.set()
+        assert done.wait(10)  # threadpoolctl would let a living thread that was first hinder the others
+
+    done = Event()
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threads()
+        with ThreadPoolExecutor(2) as pool:
+            leading = pool.submit(lead)
+            assert first_is_in.wait(10)
+            pool.submit(second).result()
+            assert set(seen) == {1}
+            assert threads() == before
+            done.set()
+            leading.result()
+        assert set(single_threaded(threads)()) == {1}
+        assert threads() == before
+
+
+def test_nested_calls() -> None:
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threads()
+        inside = single_threaded(lambda: (single_threaded(threads)(), threads()))()
+        assert set(inside[0]) == set(inside[1]) == {1}
+        assert threads() == before
+
+
+def test_the_limit_is_cheap() -> None:
+    limited = single_threaded(lambda: None)
+    limited()
+    start = time.process_time()
+    for _ in range(1000):
+        limited()
+    assert time.process_time() - start < 0.2  # 1000 stars take 2 s
 
 
 def test_training_and_inference_work_on_one_thread(

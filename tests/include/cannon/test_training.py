@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -219,29 +221,58 @@ def test_a_given_scatter_is_kept(stars: Stars, strength: float) -> None:
 
 
 @pytest.mark.parametrize("latent", [0, 2])
-def test_covariances_are_the_inverse_normal_matrices(stars: Stars, latent: int) -> None:
+def test_noise_is_that_of_the_inverse_normal_matrices(stars: Stars, latent: int) -> None:
     scores = np.random.default_rng(14).normal(size=(120, latent))
-    ivar = stars.ivar.copy()
+    ivar = np.repeat(stars.ivar[:, :1], 30, axis=1) * stars.s2  # covariances that differ by a factor, of one mode
     ivar[:, 4] = 0.0
-    theta, s2, covariance = train_pixels(
-        stars.scaled,
-        stars.flux,
-        ivar,
-        order=2,
-        regularization=0.0,
-        rule=ScatterRule.RESTRICTED,
-        scores=scores,
-        covariance=True,
-    )
-    assert covariance is not None
-    assert covariance.shape == (30, 21)
+    s2 = np.zeros(30)
+    s2[7] = np.inf
+    theta, _, noise = stars.train(ivar=ivar, s2=s2, scores=scores, noise=True)
     assert theta.shape == (30, 6 + latent)
+    assert noise is not None
+    assert noise.modes.shape == (4, 6, 6)
     design = np.hstack([stars.design, scores])
-    for pixel in np.flatnonzero(np.isfinite(s2)):
-        normal = design.T @ (weights(ivar[:, pixel], s2[pixel])[:, None] * design)
-        expected = np.linalg.inv(normal)[:6, :6][np.triu_indices(6)]
-        np.testing.assert_allclose(covariance[pixel], expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
-    assert not covariance[4].any()
+    for pixel, found in enumerate(noise.covariance()):
+        if pixel in {4, 7}:
+            assert not found.any()
+        else:
+            expected = np.linalg.inv(design.T @ (ivar[:, pixel, None] * design))[:6, :6]
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8 * np.abs(expected).max())
+
+
+def test_noise_of_few_trained_pixels_among_many() -> None:
+    stars = Stars(n_pixels=200)
+    ivar, s2 = np.repeat(stars.ivar[:, :1], 200, axis=1), np.zeros(200)
+    ivar[15:, :100] = 0.0
+    s2[100:] = np.inf
+    s2[[149, 150]] = 0.0
+    noise = stars.train(ivar=ivar, s2=s2, noise=True).noise
+    assert noise is not None
+    assert np.flatnonzero(noise.amplitudes.any(axis=1)).tolist() == [149, 150]
+    expected = np.linalg.inv(stars.design.T @ (ivar[:, 150, None] * stars.design))
+    np.testing.assert_allclose(noise.covariance()[150], expected, rtol=1e-6, atol=1e-8 * np.abs(expected).max())
+
+
+def test_noise_is_the_same_in_blocks_and_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    stars = Stars(n_pixels=2 * BLOCK + 9)
+    whole = stars.train(noise=True).noise
+    monkeypatch.setattr("include.cannon.training.BLOCK", 19)
+    monkeypatch.setattr("include.cannon.noise_modes._PIECE", 7)
+    parts = stars.train(noise=True).noise
+    assert whole is not None
+    assert parts is not None
+    full = whole.covariance()
+    unit = np.abs(full).max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(parts.covariance() / unit, full / unit, atol=1e-3)
+
+
+@pytest.mark.parametrize("options", [{}, {"noise": True, "regularization": 1.0}, {"noise": True, "bounds": "some"}])
+def test_noise_is_kept_of_least_squares_when_it_is_asked_for(stars: Stars, options: dict[str, Any]) -> None:
+    if "bounds" in options:
+        options = options | {"bounds": np.tile([-0.1, 2.0], (6, 1))}
+    assert stars.train(**options).noise is None
+    free = np.tile([-np.inf, np.inf], (6, 1))
+    assert stars.train(noise=True, bounds=free, regularization=0.0).noise is not None
 
 
 def test_progress_is_reported_to_the_end() -> None:

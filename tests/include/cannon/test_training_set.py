@@ -98,7 +98,7 @@ def test_single_precision_becomes_double(tmp_path: Path) -> None:
         (make_parts(wavelength=np.ones((5, 1))), "wavelength: expected shape"),
         (make_parts(wavelength=np.array([1.0, 2, 4, 3, 5])), "not at pixel 2"),
         (make_parts(label_names=("A", "A")), "A is there more than once"),
-        (make_parts(label_names=("A", " ")), "not empty"),
+        (make_parts(label_names=("A", " ")), "plain characters"),
         (with_value("labels", (3, 1), np.nan), "LOGG of row 3 is nan"),
         (with_value("ivar", (2, 4), -1.0), "row 2 has -1.0 at pixel 4"),
         (with_value("ivar", (2, 4), np.inf), "row 2 has inf at pixel 4"),
