@@ -17,9 +17,15 @@ def train(
     l1: float = 0.0,
     *,
     validate: bool = False,
+    noise: bool = True,
 ) -> CannonModel:
     """Train at order 2, without latent components, and without validation unless it is asked for."""
-    options: dict[str, Any] = {"order": 2, "latent_components": 0, "validate": validate}
+    options: dict[str, Any] = {
+        "order": 2,
+        "latent_components": 0,
+        "validate": validate,
+        "keep_coefficient_noise": noise,
+    }
     return CannonModel.train(training_set, regularization=l1, scatter_rule=rule, **options)
 
 

@@ -65,12 +65,14 @@ class Workbench:
             self._models[n_labels] = train(self.sample(n_labels).training_set)
         return self._models[n_labels]
 
-    def seconds_of_training(self, n_labels: int, rule: ScatterRule, l1: float, *, repeats: int) -> float:
+    def seconds_of_training(
+        self, n_labels: int, rule: ScatterRule, l1: float, *, repeats: int, noise: bool = True
+    ) -> float:
         """CPU seconds of training; the model of the default rule is kept for :meth:`model`."""
         training_set = self.sample(n_labels).training_set
 
         def work() -> None:
-            model = train(training_set, rule, l1)
+            model = train(training_set, rule, l1, noise=noise)
             if rule is ScatterRule.RESTRICTED and not l1:
                 self._models[n_labels] = model
 

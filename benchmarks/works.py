@@ -32,11 +32,11 @@ class Work(NamedTuple):
 
 
 def _training(
-    n_labels: int, rule: ScatterRule = ScatterRule.RESTRICTED, l1: float = 0.0
+    n_labels: int, rule: ScatterRule = ScatterRule.RESTRICTED, l1: float = 0.0, *, noise: bool = True
 ) -> Callable[[Workbench], float]:
     def measure(bench: Workbench) -> float:
         repeats = bench.repeats if n_labels < 10 else 1  # a disturbance does not last for many seconds
-        return bench.seconds_of_training(n_labels, rule, l1, repeats=repeats)
+        return bench.seconds_of_training(n_labels, rule, l1, repeats=repeats, noise=noise)
 
     return measure
 
@@ -80,7 +80,8 @@ WORKS = (
     Work("train-3-likelihood", "train 3 labels, likelihood", Quantity.SECONDS, None, _training(3, _LIKELIHOOD)),
     Work("train-3-l1", "train 3 labels, L1 with Lambda = 100", Quantity.SECONDS, 1.5, _training(3, l1=L1)),
     Work("train-3-validated", "train 3 labels and validate", Quantity.SECONDS, None, _validated),
-    Work("train-17", "train 17 labels", Quantity.SECONDS, 9.0, _training(17)),
+    Work("train-17", "train 17 labels", Quantity.SECONDS, 9.0, _training(17, noise=False)),
+    Work("train-17-noise", "train 17 labels, noise of the coefficients kept", Quantity.SECONDS, None, _training(17)),
     Work("train-17-l1", "train 17 labels, L1", Quantity.SECONDS, 180.0, _training(17, l1=L1), slow=True),
     Work("infer-3-1", "infer 3 labels, 1 start, corrections off", Quantity.RATE, 8000.0, _inference(3, 1)),
     Work("infer-3-10", "infer 3 labels, 10 starts, corrections off", Quantity.RATE, 5000.0, _inference(3, 10)),

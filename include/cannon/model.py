@@ -114,6 +114,7 @@ class CannonModel:
         latent_components: int | None = None,
         censors: Censors | None = None,
         bounds: Bounds | None = None,
+        keep_coefficient_noise: bool = True,
         validate: bool = True,
         progress: Progress | None = None,
     ) -> CannonModel:
@@ -142,6 +143,9 @@ class CannonModel:
             For a label, the wavelength ranges on which it may act (:mod:`include.cannon.restrictions`).
         bounds
             For a term, the least and the greatest coefficient at every pixel (the same).
+        keep_coefficient_noise
+            Whether the model keeps the noise of its coefficients, without which inference cannot correct for it; with 17
+            labels that is a third of the time.  Models with a penalty, bounds or censors do not keep it in any case.
         validate
             Whether the labels of each star are inferred by the model of others, in folds: that finds the options that
             help and the errors that formal ones miss (:mod:`include.cannon.cross_validation`), and takes about ten times as
@@ -173,6 +177,7 @@ class CannonModel:
             s2=check_scatter(scatter, len(chosen.wavelength)),
             allowed=censored_terms(vectorizer, chosen.wavelength, censors),
             bounds=term_bounds(vectorizer, bounds),
+            keep_noise=keep_coefficient_noise,
         )
         fit, validation = train_and_validate(trainer, latent_components, validate=validate, progress=progress)
         metadata = provenance(trainer, fit, validation, censors=censors, bounds=bounds)
@@ -257,7 +262,7 @@ class CannonModel:
         if correct_coefficient_noise and self.noise is None:
             raise ValueError(
                 "correct_coefficient_noise: expected None or False, for the model does not keep the noise of its "
-                "coefficients (it has a penalty or bounds, or too many terms)."
+                "coefficients (it has a penalty, bounds or censors, or was told not to)."
             )
         count = self.loadings.shape[1] if latent_components is None else latent_components
         if not 0 <= count <= self.loadings.shape[1]:

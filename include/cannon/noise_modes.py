@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
 MODES = 4
-"""Modes that are kept: sums over pixels are then right to a thousandth."""
+"""Modes that are kept: sums over pixels are then right to a few thousandths."""
 
 SAMPLE = 32
 """Pixels whose covariances give the functionals: 16 serve as well as 128, where they are like the others."""

@@ -48,6 +48,12 @@ class Trainer:
     s2: Floats | None = None
     allowed: Bools | None = None
     bounds: Floats | None = None
+    keep_noise: bool = True
+
+    @property
+    def keeps_noise(self) -> bool:
+        """Whether the noise of the coefficients is kept: its few modes serve pixels that all have the same terms."""
+        return self.keep_noise and self.allowed is None
 
     def design(self, stars: Bools | None = None) -> Floats:
         """Terms of the stars, shape (n, T)."""
@@ -88,7 +94,7 @@ class Trainer:
             s2=self.s2 if s2 is None else s2,
             allowed=self.allowed,
             bounds=self.bounds,
-            noise=True,
+            noise=self.keeps_noise,
         )
         return self._fit(found.theta, found.s2, found.noise)
 

@@ -236,3 +236,9 @@ def test_restrictions_have_no_latent_components(training_set: TrainingSet, restr
     with pytest.raises(ValueError, match="latent_components: expected None or 0 together with regularization"):
         train(training_set, latent_components=2, **restriction)
     assert train(training_set, **restriction).loadings.shape == (240, 0)
+
+
+def test_the_noise_of_coefficients_is_kept_where_all_pixels_have_the_same_terms(training_set: TrainingSet) -> None:
+    assert train(training_set).noise is not None
+    assert train(training_set, keep_coefficient_noise=False).noise is None
+    assert train(training_set, censors={"FE_H": [(15200.0, 15400.0)]}).noise is None
