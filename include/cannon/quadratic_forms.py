@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.continuum import basis, detector_pixels
+from include.cannon.spectra import count_known
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -158,16 +159,16 @@ class FormBuilder:
         n_pairs = len(self._first)
         a, b = quadratic[:, :n_pairs][:, self._unfold], linear[:, :-1]
         flat = c + 2.0 * linear[:, -1] + quadratic[:, n_pairs]
-        n_nuisances = np.zeros(len(c), dtype=np.intp)
+        known, n_nuisances = ivar != 0.0, np.zeros(len(c), dtype=np.intp)
         for detector in self.detectors:
             part = np.s_[:, detector.pixels]
             products = _products_of_detector(detector, weight[part])
             _project_out(detector, products, weighted[part] @ detector.nuisances, (a, b, c, flat))
-            n_nuisances += np.minimum(np.count_nonzero(ivar[part], axis=1), detector.nuisances.shape[1])
+            n_nuisances += np.minimum(count_known(known[part]), detector.nuisances.shape[1])
         if self.n_latent:
             a, b, c = _without_latent(a, b, c, a.shape[1] - self.n_latent)
         noise = quadratic[:, n_pairs + 1 :]
-        return QuadraticForms(a, b, c, flat, noise, np.count_nonzero(ivar, axis=1), n_nuisances)
+        return QuadraticForms(a, b, c, flat, noise, count_known(known), n_nuisances)
 
     def _products_with(self, weight: Floats) -> Floats:
         """Each distinct element of A, then the sums of weights with single columns, shape (n, (T - 1) T / 2 + 1 + R)."""

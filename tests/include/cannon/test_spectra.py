@@ -88,3 +88,15 @@ def test_ratio_is_the_median_of_the_pixels_with_weight(count: int, kind: str) ->
     ivar[:, 0] = 400.0
     expected = [np.median((f * np.sqrt(w))[w > 0]) for f, w in zip(flux, ivar, strict=True)]
     np.testing.assert_allclose(signal_to_noise(flux, ivar), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_spectra_that_need_no_gathering_are_taken_as_they_are(spoilt: bool) -> None:
+    flux, ivar = np.ones((3, 5)), np.full((3, 5), 4.0)
+    if spoilt:
+        flux[1, 2] = np.nan
+    pixels = PixelSelection(np.ones(5, dtype=bool), 3).gather(flux, ivar)
+    assert (pixels.flux is flux) is not spoilt
+    assert pixels.invalid.tolist() == [False, spoilt, False]
+    assert np.isnan(flux).any() == spoilt  # the caller's array stays as it was
+    assert np.isfinite(pixels.flux).all()
