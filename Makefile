@@ -23,7 +23,7 @@ COMPILE = "$(UV)" pip compile --quiet --universal --python-version 3.11 --no-ann
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-21s %s\n", $$1, $$2 }'
 
 run: ## make a synthetic observatory, process its nights in a local Airflow, print the labels, serve until Ctrl-C
 	$(ENVIRONMENT) requirements.txt
