@@ -12,7 +12,7 @@ Bools = NDArray[np.bool_]
 Singles = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
-_STRIDE, _REACH = 16, 30  # the sample's, and how many of it on either side of its median: nearly three standard deviations
+_STRIDE, _REACH = 16, 30  # of the sample, and how many of it on either side of its median: three standard deviations
 
 HUGE = 1e6
 """Normalised flux that no star has: it counts as not a number, for sums of its squares could be infinite."""
