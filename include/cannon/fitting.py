@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from include.cannon.cross_validation import FOLDS, candidates, cross_validate, left_in_fold, worth_validating
+from include.cannon.model_checks import HIGHEST_ORDER
 from include.cannon.progress import Passes, Progress
 from include.cannon.restrictions import Bounds, Censors
 from include.cannon.trainer import Fit, Trainer
 from include.cannon.training import METHOD_VERSION, STARS_PER_TERM
+from include.cannon.training_checks import check_labels, check_measured, check_terms
+from include.cannon.training_set import TrainingSet
 from include.cannon.validation import Validation
+from include.cannon.vectorizer import PolynomialVectorizer
 from include.errors import BadInputError, Reason
 from include.identity import digest_bytes
 
@@ -23,6 +28,29 @@ LEAST_HELD_OUT = 20
 """Stars held back that must get labels; a validation of fewer says nothing."""
 
 Values = dict[str, str | int | float | bool]
+
+
+def prepared(
+    training_set: TrainingSet, label_names: Sequence[str] | None, order: int
+) -> tuple[TrainingSet, PolynomialVectorizer]:
+    """Return the stars with a spectrum and the labels that are asked for, checked, and the terms of these labels.
+
+    Raises
+    ------
+    BadInputError
+        ``BAD_TRAINING_SET``: an unknown label, labels that are constant or collinear, or too few stars for the terms.
+    ValueError
+        The order is out of its range.
+    """
+    if order > HIGHEST_ORDER:
+        raise ValueError(f"order: expected 1 to {HIGHEST_ORDER}, got {order}.")
+    asked = training_set if label_names is None else training_set.select(label_names)
+    check_measured(asked.labels, asked.label_names)
+    chosen = asked.with_spectra()
+    check_labels(chosen.labels, chosen.label_names)
+    vectorizer = PolynomialVectorizer.fit(chosen.label_names, chosen.labels, order)
+    check_terms(vectorizer, asked.labels, np.asarray(asked.ivar.any(axis=1)))
+    return chosen, vectorizer
 
 
 def train_and_validate(

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from include.cannon.coefficient_noise import CoefficientNoise
-from include.cannon.fitting import check_regularization, check_scatter, provenance, train_and_validate
+from include.cannon.fitting import check_regularization, check_scatter, prepared, provenance, train_and_validate
 from include.cannon.flags import ResultFlag
 from include.cannon.inference import CHUNK, FEW_STARS, Engine, Inference, Options, concatenate
 from include.cannon.masked import unmasked
-from include.cannon.model_checks import HIGHEST_ORDER
 from include.cannon.model_file import ModelParts, read_parts, write_parts
 from include.cannon.progress import Progress
 from include.cannon.quadratic_forms import FormBuilder
@@ -25,7 +24,6 @@ from include.cannon.scatter import ScatterRule
 from include.cannon.spectra import mend
 from include.cannon.threads import single_threaded
 from include.cannon.trainer import Trainer
-from include.cannon.training_checks import check_labels, check_measured, check_terms
 from include.cannon.training_set import TrainingSet
 from include.cannon.validation import Validation
 from include.cannon.vectorizer import PolynomialVectorizer
@@ -148,8 +146,8 @@ class CannonModel:
             labels that is a third of the time.  Models with a penalty, bounds or censors do not keep it in any case.
         validate
             Whether the labels of each star are inferred by the model of others, in folds: that finds the options that
-            help and the errors that formal ones miss (:mod:`include.cannon.cross_validation`), and takes about ten times as
-            long as training alone.  A set of few stars for its terms is not validated.
+            help and the errors that formal ones miss (:mod:`include.cannon.cross_validation`), and takes a few times as long
+            as training alone, with latent components to try about ten times.  A set of few stars for its terms is not validated.
         progress
             Called with the work that is done and the total, after every few pixels.
 
@@ -161,14 +159,7 @@ class CannonModel:
         ValueError
             A parameter is out of its range.
         """
-        if order > HIGHEST_ORDER:
-            raise ValueError(f"order: expected 1 to {HIGHEST_ORDER}, got {order}.")
-        asked = training_set if label_names is None else training_set.select(label_names)
-        check_measured(asked.labels, asked.label_names)
-        chosen = asked.with_spectra()
-        check_labels(chosen.labels, chosen.label_names)
-        vectorizer = PolynomialVectorizer.fit(chosen.label_names, chosen.labels, order)
-        check_terms(vectorizer, asked.labels, np.asarray(asked.ivar.any(axis=1)))
+        chosen, vectorizer = prepared(training_set, label_names, order)
         trainer = Trainer(
             chosen,
             vectorizer,

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.cannon.cross_validation import deal
+from include.cannon.fitting import prepared
 from include.cannon.fold_fits import path_fits
 from include.cannon.inference import Engine, Options
 from include.cannon.progress import Passes, Progress
@@ -32,9 +33,7 @@ from include.cannon.restrictions import Bounds, Censors, censored_terms, term_bo
 from include.cannon.threads import single_threaded
 from include.cannon.trainer import Trainer
 from include.cannon.training import BLOCK
-from include.cannon.training_checks import check_labels, check_measured, check_terms
 from include.cannon.training_set import TrainingSet
-from include.cannon.vectorizer import PolynomialVectorizer
 from include.errors import BadInputError, Reason
 
 Floats = NDArray[np.float64]
@@ -123,12 +122,7 @@ def choose_regularization(
         A strength is negative or not finite; the validation set has other pixels or lacks a label; the models of all
         strengths are too large for labels to be inferred.
     """
-    asked = training_set if label_names is None else training_set.select(label_names)
-    check_measured(asked.labels, asked.label_names)
-    chosen = asked.with_spectra()
-    check_labels(chosen.labels, chosen.label_names)
-    vectorizer = PolynomialVectorizer.fit(chosen.label_names, chosen.labels, order)
-    check_terms(vectorizer, chosen.labels, np.asarray(chosen.ivar.any(axis=1)))
+    chosen, vectorizer = prepared(training_set, label_names, order)
     allowed = censored_terms(vectorizer, chosen.wavelength, censors)
     trainer = Trainer(chosen, vectorizer, allowed=allowed, bounds=term_bounds(vectorizer, bounds))
     path, held = _checked(strengths), _held(chosen, validation_set)

@@ -30,7 +30,6 @@ from numpy.typing import ArrayLike, NDArray
 from include.cannon.coefficient_noise import CoefficientNoise
 from include.cannon.continuum import detector_pixels
 from include.cannon.fitting import check_regularization
-from include.cannon.fold_fits import fold_fits
 from include.cannon.masked import unmasked
 from include.cannon.model import CannonModel
 from include.cannon.progress import Progress
@@ -38,7 +37,7 @@ from include.cannon.regridding import same_grid
 from include.cannon.restrictions import censored_terms, term_bounds
 from include.cannon.spectra import mend
 from include.cannon.threads import single_threaded
-from include.cannon.trainer import Trainer
+from include.cannon.trainer import Fit, Trainer
 from include.cannon.training_set import TrainingSet
 
 Floats = NDArray[np.float64]
@@ -266,19 +265,8 @@ def _models_without(trainer: Trainer, model: CannonModel, group: Indices) -> Ite
             fit = trainer.fit(scores=trainer.scores(common, count, left), stars=left, s2=model.s2)
             yield replace(model, theta=fit.theta, loadings=fit.loadings, s2=fit.s2, noise=noise)
         return
-    found = fold_fits(
-        trainer.vectorizer.scaled(trainer.training_set.labels),
-        trainer.training_set.flux,
-        trainer.training_set.ivar,
-        group,
-        order=trainer.vectorizer.order,
-        s2=model.s2,
-        regularization=trainer.regularization,
-        allowed=trainer.allowed,
-        bounds=trainer.bounds,
-    )
-    for theta, s2 in zip(found.theta, found.s2, strict=True):
-        yield replace(model, theta=theta, s2=s2, noise=noise)
+    for fit in trainer.fits_without(group, Fit(model.theta, model.loadings, model.s2, None)):
+        yield replace(model, theta=fit.theta, s2=fit.s2, noise=noise)
 
 
 def _trainer(training_set: TrainingSet, model: CannonModel, regularization: float | ArrayLike | None) -> Trainer:
