@@ -147,7 +147,8 @@ class CannonModel:
         validate
             Whether the labels of each star are inferred by the model of others, in folds: that finds the options that
             help and the errors that formal ones miss (:mod:`include.cannon.cross_validation`), and takes a few times as long
-            as training alone, with latent components to try about ten times.  A set of few stars for its terms is not validated.
+            as training alone, with latent components to try about ten times.  A set of few stars for its terms is not
+            validated.
         progress
             Called with the work that is done and the total, after every few pixels.
 
