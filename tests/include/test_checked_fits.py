@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from astropy.io import fits
 
 from include.checked_fits import read_checked
 from include.errors import BadInputError, Reason
+from tests.support.warning_thread import thread_that_warns
 
 
 def refused(reason: Reason, what: str) -> BadInputError:
@@ -74,14 +74,6 @@ def test_threads_read_while_another_warns(path: Path, tmp_path: Path) -> None:
     """A damaged file is refused in each thread that reads it; who warns beside them is not stopped."""
     damaged = tmp_path / "damaged.fits"
     damaged.write_bytes(path.read_bytes() + b"x" * 2880)  # of which astropy only warns
-    stop, count = Event(), 0
-
-    def warn() -> int:
-        number = 0
-        while not stop.is_set():
-            warnings.warn(f"number {number}", UserWarning, stacklevel=1)
-            number += 1
-        return number
 
     def is_whole(file: Path) -> bool:
         try:
@@ -89,14 +81,9 @@ def test_threads_read_while_another_warns(path: Path, tmp_path: Path) -> None:
         except BadInputError:
             return False
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with thread_that_warns() as counts, ThreadPoolExecutor(6) as pool:
         filters = [*warnings.filters]
-        with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(6) as pool:
-            warning = beside.submit(warn)
-            outcomes = [*pool.map(is_whole, [path, damaged] * 60)]
-            stop.set()
-            count = warning.result()
+        outcomes = [*pool.map(is_whole, [path, damaged] * 60)]
         assert warnings.filters == filters
     assert outcomes == [True, False] * 60
-    assert count > 0
+    assert counts[0] > 0

@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from astropy.io import fits
 
 from include.apogee.fits_content import BLOCK, CutShortError, read_cards, read_hdus, read_image
 from include.errors import BadInputError, Reason
+from tests.support.warning_thread import thread_that_warns
 
 LAYOUTS = [("dr16", 1), ("dr16", 3), ("dr17", 1), ("dr17", 4), ("sdss5", 2)]
 
@@ -220,19 +220,8 @@ def test_importing_the_reader_imports_no_astropy() -> None:
 
 
 def test_a_thread_that_warns_meanwhile_goes_on(build_apstar: Callable[..., bytes]) -> None:
-    content, stop = build_apstar("dr16", 1), Event()
-
-    def warn() -> int:
-        number = 0
-        while not stop.is_set():
-            warnings.warn(f"number {number}", UserWarning, stacklevel=1)
-            number += 1
-        return number
-
-    with warnings.catch_warnings(), ThreadPoolExecutor(1) as beside:
-        warnings.simplefilter("ignore")
-        warning = beside.submit(warn)
+    content = build_apstar("dr16", 1)
+    with thread_that_warns() as counts:
         for _ in range(30):
             read_hdus(content)
-        stop.set()
-        assert warning.result() > 0
+    assert counts[0] > 0
