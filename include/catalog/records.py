@@ -19,10 +19,11 @@ from include.identity import digest_of
 
 
 class FileState(StrEnum):
-    """Whether a path of the archive was there at its last scan."""
+    """What the last scan found at a path of the archive."""
 
     PRESENT = "present"
     GONE = "gone"
+    WRITING = "writing"  # there, and not whole yet: it keeps the content that it had last, and no run takes it
 
 
 class Stage(StrEnum):
