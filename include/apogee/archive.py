@@ -126,7 +126,8 @@ class Archive:
         known = {"apred": self.apred, "apstar": WALKED_COMBINATION}
         if telescope is not None:
             known["telescope"] = telescope
-        yield from _descend(str(self.root), self.layout.template.split("/"), known, self.layout.by_healpix)
+        for files in _descend(str(self.root), self.layout.template.split("/"), known, self.layout.by_healpix):
+            yield from files
 
 
 def _relative_path(keys: ApStarKeys) -> str:
@@ -172,8 +173,11 @@ def _pattern(template: str, **known: str) -> re.Pattern[str]:
 _FORMS = {"healpix": r"0|[1-9]\d{0,8}", "healpixgrp": r"\d{1,6}", "prefix": "a[ps]", "telescope": "[a-z0-9]{1,32}"}
 
 
-def _descend(folder: str, parts: list[str], known: dict[str, str], versioned: bool) -> Iterator[FoundFile]:
-    """Find what matches the templates of the `parts` below a folder, with what is known of the keys so far."""
+def _descend(folder: str, parts: list[str], known: dict[str, str], versioned: bool) -> Iterator[list[FoundFile]]:
+    """Find what matches the templates of the `parts` below a folder, with what is known of the keys so far.
+
+    A list a folder: handed up file by file, each would pass through as many generators as the tree is deep.
+    """
     part, rest = parts[0], parts[1:]
     names = {name for _, name, _, _ in Formatter().parse(part) if name}
     here = {name: value for name, value in known.items() if name in names}
@@ -181,15 +185,17 @@ def _descend(folder: str, parts: list[str], known: dict[str, str], versioned: bo
         yield from _descend(f"{folder}{os.sep}{part.format(**here)}", rest, known, versioned)
         return
     pattern = _pattern(part, **here)
-    for entry in _entries(folder):
-        match = pattern.fullmatch(entry.name)
-        if match is None:
-            continue
-        if rest:
-            if (status := _status(entry, follow_links=True)) and stat.S_ISDIR(status.st_mode):
-                yield from _descend(entry.path, rest, known | match.groupdict(), versioned)
-        elif not (versioned and without_version(match["obj"]) != match["obj"]) and (found := _found(entry)):
-            yield found
+    matches = ((entry, match) for entry in _entries(folder) if (match := pattern.fullmatch(entry.name)))
+    if not rest:
+        yield [
+            found
+            for entry, match in matches
+            if not (versioned and without_version(match["obj"]) != match["obj"]) and (found := _found(entry))
+        ]
+        return
+    for entry, match in matches:
+        if (status := _status(entry, follow_links=True)) and stat.S_ISDIR(status.st_mode):
+            yield from _descend(entry.path, rest, known | match.groupdict(), versioned)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

@@ -14,10 +14,12 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from include.apogee.content import read_content
 from include.checked_fits import FAULTS
 from include.errors import BadInputError, Reason
 from include.thread_warnings import raised_in_this_thread
@@ -148,6 +150,14 @@ def read_hdus(content: bytes) -> list[Hdu]:
     if 0 < len(content) - start < len(b"XTENSION="):
         raise _unreadable(f"the file ends at byte {len(content)}, within the first card of HDU {len(hdus)}")
     return hdus
+
+
+def is_whole(path: str | Path) -> bool:
+    """Whether a file is FITS to its last unit, so that its writer has ended; False for one that is gone or no file."""
+    try:
+        return bool(read_hdus(read_content(path)))
+    except BadInputError:
+        return False
 
 
 def read_image(content: bytes, hdu: Hdu) -> np.ndarray[Any, np.dtype[Any]]:

@@ -54,6 +54,11 @@ def parse_star_name(name: str) -> StarName:
     return StarName(obj, match["apred"], match["telescope"])
 
 
+def is_star_name(name: str) -> bool:
+    """Whether a file's name is that of an apStar file; a hidden or temporary one is not."""
+    return _STAR.fullmatch(name) is not None
+
+
 def without_version(obj: str) -> str:
     """Give the star's own name, without the MJD that SDSS-V's versioned copies add to it."""
     match = _VERSIONED.fullmatch(obj)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from include.catalog import schema
 from include.catalog.database import insert_once, upsert
@@ -14,6 +15,15 @@ from include.catalog.records import ArchiveFile, FileState, SpectrumRecord, Visi
 FILE = schema.archive_file
 SPECTRUM = schema.spectrum
 VISIT = schema.visit
+
+
+class Signature(NamedTuple):
+    """What the index knows of a path: enough to tell whether its file has changed."""
+
+    size: int
+    mtime_ns: int
+    state: FileState
+    digest: str | None
 
 
 class ArchiveIndex(Part):
@@ -31,6 +41,26 @@ class ArchiveIndex(Part):
         with self._database.read() as connection:
             return {row.path: ArchiveFile(**as_fields(row)) for row in connection.execute(select(FILE))}
 
+    def signatures(self, paths: Iterable[str]) -> dict[str, Signature]:
+        """Return what is known of these paths; those never scanned are left out."""
+        columns = FILE.c.path, FILE.c.size, FILE.c.mtime_ns, FILE.c.state, FILE.c.digest
+        with self._database.read() as connection:
+            return {
+                path: Signature(*known)
+                for chunk in chunks(paths)
+                for path, *known in connection.execute(select(*columns).where(FILE.c.path.in_(chunk)))
+            }
+
+    def count_there(self, telescope: str) -> int:
+        """Return how many files of a telescope are not known as gone."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).where(*_is_there(telescope))).scalar_one()
+
+    def paths_there(self, telescope: str) -> list[str]:
+        """Return the paths of a telescope that are not known as gone."""
+        with self._database.read() as connection:
+            return list(connection.scalars(select(FILE.c.path).where(*_is_there(telescope)).order_by(FILE.c.path)))
+
     def mark_gone(self, paths: Iterable[str]) -> None:
         """Record that `paths` are not there any more; their last content stays known."""
         gone = [{"key": path, "state": FileState.GONE, "scanned_at": utc_now()} for path in sorted(set(paths))]
@@ -38,15 +68,17 @@ class ArchiveIndex(Part):
             with self._database.write() as connection:
                 connection.execute(update(FILE).where(FILE.c.path == bindparam("key")), gone)
 
+    def record_arrivals(self, spectra: Iterable[SpectrumRecord], files: Iterable[ArchiveFile]) -> None:
+        """Record contents that were read and the paths that hold them, all in one transaction."""
+        with self._database.write() as connection:
+            for spectrum in spectra:
+                _insert_spectrum(connection, spectrum)
+            upsert(connection, FILE, [row_of(file, FILE) for file in files])
+
     def record_spectrum(self, spectrum: SpectrumRecord) -> bool:
         """Record a content that was read, with its visits: whether it is new."""
         with self._database.write() as connection:
-            if not insert_once(connection, SPECTRUM, row_of(spectrum, SPECTRUM)):
-                return False
-            if spectrum.visits:
-                visits = [row_of(visit, VISIT, digest=spectrum.digest) for visit in spectrum.visits]
-                connection.execute(insert(VISIT), visits)
-            return True
+            return _insert_spectrum(connection, spectrum)
 
     def spectrum(self, digest: str) -> SpectrumRecord | None:
         """Return the content with that digest, if it was read."""
@@ -64,18 +96,42 @@ class ArchiveIndex(Part):
 
     def files_of_night(self, telescope: str, mjd: int) -> list[ArchiveFile]:
         """Return the files that are there and whose content has a visit on that SDSS MJD, by path."""
-        of_night = select(VISIT.c.digest).where(VISIT.c.mjd == mjd)
-        return self._present(telescope, FILE.c.digest.in_(of_night))
+        return self.files_of_nights(telescope, [mjd])
 
-    def files_without_spectrum(self, telescope: str) -> list[ArchiveFile]:
-        """Return the files that are there and whose content was never read: they belong to no known night."""
-        known = select(SPECTRUM.c.digest).where(SPECTRUM.c.digest == FILE.c.digest)
-        return self._present(telescope, ~known.exists())
+    def files_of_nights(self, telescope: str, mjds: Collection[int]) -> list[ArchiveFile]:
+        """Return the files that are there and whose content has a visit on one of these SDSS MJDs, by path."""
+        if not mjds:
+            return []
+        of_nights = select(VISIT.c.digest).where(VISIT.c.mjd.in_(mjds))
+        # The bare column would make SQLite take the index of the states, and go through the whole archive.
+        present = func.coalesce(FILE.c.state, FILE.c.state) == FileState.PRESENT
+        return self._files(telescope, present, FILE.c.digest.in_(of_nights))
 
-    def _present(self, telescope: str, condition: ColumnElement[bool]) -> list[ArchiveFile]:
-        query = select(FILE).where(FILE.c.telescope == telescope, FILE.c.state == FileState.PRESENT, condition)
+    def files_being_written(self, telescope: str) -> list[ArchiveFile]:
+        """Return the files that were still being written when they were last looked at, by path."""
+        return self._files(telescope, FILE.c.state == FileState.WRITING)
+
+    def files_of_no_night(self, telescope: str) -> list[ArchiveFile]:
+        """Return the files that are there and whose header cannot be read: they belong to no known night."""
+        return self._files(telescope, FILE.c.state == FileState.NIGHT_UNKNOWN)
+
+    def _files(self, telescope: str, *conditions: ColumnElement[bool]) -> list[ArchiveFile]:
+        query = select(FILE).where(FILE.c.telescope == telescope, *conditions).order_by(FILE.c.path)
         with self._database.read() as connection:
-            return [ArchiveFile(**as_fields(row)) for row in connection.execute(query.order_by(FILE.c.path))]
+            return [ArchiveFile(**as_fields(row)) for row in connection.execute(query)]
+
+
+def _insert_spectrum(connection: Connection, spectrum: SpectrumRecord) -> bool:
+    if not insert_once(connection, SPECTRUM, row_of(spectrum, SPECTRUM)):
+        return False
+    if spectrum.visits:
+        visits = [row_of(visit, VISIT, digest=spectrum.digest) for visit in spectrum.visits]
+        connection.execute(insert(VISIT), visits)
+    return True
+
+
+def _is_there(telescope: str) -> tuple[ColumnElement[bool], ...]:
+    return FILE.c.telescope == telescope, FILE.c.state != FileState.GONE
 
 
 def _visits(connection: Connection, digests: Iterable[str]) -> dict[str, list[VisitRecord]]:

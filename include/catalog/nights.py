@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, update
 
 from include.catalog import schema
 from include.catalog.archive_index import ArchiveIndex
@@ -13,7 +13,7 @@ from include.catalog.database import CatalogError, upsert
 from include.catalog.outcomes import Evidence, contents_of, decide_outcomes
 from include.catalog.part import as_fields, columns_for, row_of
 from include.catalog.products import Products
-from include.catalog.records import Expected, Listing, NightFile, NightOutcome, subject_of_path, utc_now
+from include.catalog.records import Expected, ListedState, Listing, NightFile, NightOutcome, subject_of_path, utc_now
 
 RUN = schema.night_run
 FILE = schema.night_file
@@ -51,6 +51,24 @@ class Nights(ArchiveIndex, Products):
             query = select(*columns_for(NightFile, FILE)).where(*_is_run(FILE, telescope, mjd, run_id))
             files = tuple(NightFile(**as_fields(row)) for row in connection.execute(query.order_by(FILE.c.path)))
         return Listing(**as_fields(run), files=files)
+
+    def listed_nights(self, telescope: str, mjds: Collection[int]) -> set[int]:
+        """Return those of `mjds` that some run has listed."""
+        query = select(RUN.c.mjd).where(RUN.c.telescope == telescope, RUN.c.mjd.in_(mjds)).distinct()
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
+
+    def paths_under_way(self, telescope: str, run_id: str, since: datetime) -> set[str]:
+        """Return the paths that other runs have listed as due after `since`, and not published yet."""
+        of_run = [FILE.c[name] == RUN.c[name] for name in ("telescope", "mjd", "run_id")]
+        query = (
+            select(FILE.c.path)
+            .join(RUN, and_(*of_run))
+            .where(RUN.c.telescope == telescope, RUN.c.run_id != run_id)
+            .where(RUN.c.published_at.is_(None), RUN.c.listed_at > since, FILE.c.state == ListedState.DUE)
+        )
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
 
     def record_publication(
         self,

@@ -22,6 +22,7 @@ class FileState(StrEnum):
     """What the last scan found at a path of the archive."""
 
     PRESENT = "present"
+    NIGHT_UNKNOWN = "night_unknown"  # there, and its header cannot be read: it belongs to no known night
     GONE = "gone"
     WRITING = "writing"  # there, and not whole yet: it keeps the content that it had last, and no run takes it
 

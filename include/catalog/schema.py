@@ -34,7 +34,7 @@ from include.catalog.columns import Matrix, Names, Real, UtcTime, Whole, Word
 from include.catalog.records import FileState, ListedState, Stage, VerdictOutcome, WorkKind
 from include.errors import Reason
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema version that this code reads and writes: Alembic's newest revision."""
 
 metadata = MetaData(
@@ -57,12 +57,12 @@ archive_file = Table(
     "archive_file",
     metadata,
     Column("path", PATH, primary_key=True, comment="absolute path"),
-    Column("telescope", TELESCOPE, nullable=False, index=True, comment="apo25m, lco25m"),
+    Column("telescope", TELESCOPE, nullable=False, comment="apo25m, lco25m"),
     Column("obj", NAME, nullable=False, comment="name of the star in the path"),
     Column("size", Whole, nullable=False, comment="bytes"),
     Column("mtime_ns", Whole, nullable=False, comment="time of modification, ns since 1970"),
     Column("digest", DIGEST, index=True, comment="SHA-256 of the content; null: no content to read"),
-    Column("state", Word(FileState), nullable=False, comment="present or gone"),
+    Column("state", Word(FileState), nullable=False, index=True, comment="present, gone, writing or night_unknown"),
     Column("scanned_at", UtcTime, nullable=False, comment="when it was last looked at"),
     comment="A path of the archive as last scanned",
 )

@@ -53,6 +53,25 @@ def local_path(workspace: Workspace, star: Mapping[str, Any]) -> Path:
     return Path(archive.path(keys))
 
 
+def is_at_remote(workspace: Workspace, star: Mapping[str, Any]) -> bool:
+    """Whether the remote archive has a star's file now; trouble on the way there counts as not now.
+
+    Raises
+    ------
+    PermissionError
+        The server wants credentials that ``~/.netrc`` does not have.
+    """
+    from include.apogee.fetch import FetchError
+    from include.apogee.fetch import is_at_remote as answers
+
+    archive, keys = archive_and_keys(workspace, star)
+    try:
+        return bool(answers(archive, keys, remote_base=workspace.settings.remote_base))
+    except FetchError as trouble:
+        log.warning("%s: %s", keys.obj, trouble)
+        return False
+
+
 def find_or_fetch(workspace: Workspace, star: Mapping[str, Any], *, use_remote: bool) -> Path:
     """Return the path of a star's file, fetching it when it is not here and `use_remote` is set.
 

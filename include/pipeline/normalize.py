@@ -18,7 +18,7 @@ from include.catalog.records import NormalizationRecord, RejectionRecord, Stage,
 from include.errors import BadInputError, Reason
 from include.identity import digest_bytes, digest_file, short
 from include.pipeline.identities import NormalizationParameters, normalization_id
-from include.pipeline.scan import look_at, register_file, register_unreadable
+from include.pipeline.registration import look_at, register_file, register_unreadable
 
 if TYPE_CHECKING:
     from include.apogee.apstar import ApStar

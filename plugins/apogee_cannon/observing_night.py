@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
+
+SCAN_SERVES = timedelta(minutes=1)
+"""How long a scan of the archive serves the tasks of a run."""
 
 
 def observing_mjd(context: Context | Mapping[str, Any], telescope: str) -> int:
@@ -45,6 +48,16 @@ def observing_mjd(context: Context | Mapping[str, Any], telescope: str) -> int:
 def night_end(telescope: str, mjd: int) -> datetime:
     """Return the moment (UTC) at which a night's MJD ends."""
     return observatory(telescope).interval(mjd)[1]
+
+
+def scan_since(context: Context | Mapping[str, Any]) -> datetime:
+    """Return from when on a scan of the archive serves a task of this run as its own: one of this run, not a minute old.
+
+    The runs of a backfill start together and would scan the same tree again and again.
+    """
+    recent = datetime.now(UTC) - SCAN_SERVES
+    started = getattr(context["dag_run"], "start_date", None)
+    return max(started, recent) if started else datetime.now(UTC)
 
 
 def is_backfill(context: Context | Mapping[str, Any]) -> bool:

@@ -15,3 +15,22 @@ def rendered_axis(value: Templated) -> int | None:
     (0, None, None)
     """
     return None if value in (None, "", "None") else int(value)
+
+
+def rendered_bool(value: Templated) -> bool:
+    """Return a switch as a boolean, also where a DAG without native rendering makes text of it.
+
+    >>> rendered_bool("True"), rendered_bool("false"), rendered_bool(1), rendered_bool(None)
+    (True, False, True, False)
+
+    Raises
+    ------
+    ValueError
+        It is neither on nor off.
+    """
+    word = str(value).strip().lower()
+    if word in ("true", "1", "yes", "on"):
+        return True
+    if word in ("false", "0", "no", "off", "none", ""):
+        return False
+    raise ValueError(f"expected true or false, got {value!r}.")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from apogee_cannon.observing_night import is_backfill, is_scheduled, observing_mjd
-from apogee_cannon.templated import Templated
+from apogee_cannon.observing_night import is_backfill, is_scheduled, observing_mjd, scan_since
+from apogee_cannon.templated import Templated, rendered_bool
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.pipeline.identities import ResultIdentities
-    from include.pipeline.night import NightKey
+    from include.pipeline.night import NightKey, Scope
 
 
 class _NightOperator(BaseOperator):
@@ -62,7 +63,7 @@ class ListApStarsOperator(_NightOperator):
     """Scan the archive and return the paths of the files that are due, in batches: one mapped instance each.
 
     A scheduled run also takes what came late, or was rewritten, for the nights before it; a backfill run takes its own
-    night only, and always several files an instance.
+    night only, and always several files an instance.  What is still being written is left for a later run.
 
     Parameters
     ----------
@@ -73,9 +74,20 @@ class ListApStarsOperator(_NightOperator):
         below it (templated).
     backfill_batch
         Files an instance, at least, in a backfill (templated).
+    reprocess
+        List all files of the night as due, also those that are complete or rejected (templated).
+    settle_time
+        Seconds after its last change for which a file that is not whole may still be growing (templated).
     """
 
-    template_fields: Sequence[str] = (*_NightOperator.template_fields, "late_nights", "max_instances", "backfill_batch")
+    template_fields: Sequence[str] = (
+        *_NightOperator.template_fields,
+        "late_nights",
+        "max_instances",
+        "backfill_batch",
+        "reprocess",
+        "settle_time",
+    )
 
     def __init__(
         self,
@@ -83,24 +95,44 @@ class ListApStarsOperator(_NightOperator):
         late_nights: Templated = 14,
         max_instances: Templated = 300,
         backfill_batch: Templated = 64,
+        reprocess: Templated = False,
+        settle_time: Templated = 600.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.late_nights = late_nights
         self.max_instances = max_instances
         self.backfill_batch = backfill_batch
+        self.reprocess = reprocess
+        self.settle_time = settle_time
 
     def execute(self, context: Context) -> list[list[str]]:
         """List the night and put the listing on record."""
         from include.pipeline.night import batches, list_night
         from include.pipeline.workspace import Workspace
 
-        night = self.night(context)
-        late_nights = int(self.late_nights) if is_scheduled(context) else 0
         with Workspace.open() as workspace:
-            due = list_night(workspace, night, self.identities(), self.model_id or None, late_nights=late_nights)
+            due = list_night(
+                workspace,
+                self.night(context),
+                self.identities(),
+                self.model_id or None,
+                self._scope(context, workspace.settings.start_date),
+                since=scan_since(context),
+                settle_time=float(self.settle_time),
+            )
         at_least = int(self.backfill_batch) if is_backfill(context) else 1
         return batches(due, max_batches=int(self.max_instances), at_least=at_least)
+
+    def _scope(self, context: Context, start_date: date | None) -> Scope:
+        from include.apogee.nights import observatory
+        from include.pipeline.night import Scope
+
+        return Scope(
+            late_nights=int(self.late_nights) if is_scheduled(context) else 0,
+            first_night=observatory(self.telescope).mjd_of_local_date(start_date) if start_date else None,
+            reprocess=rendered_bool(self.reprocess),
+        )
 
 
 class PublishNightOperator(_NightOperator):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from include.catalog import Catalog
 from include.catalog.records import FileState, VisitRecord
@@ -23,7 +25,6 @@ def test_files_come_back_as_they_were_indexed(catalog: Catalog) -> None:
 def test_a_directory_has_no_content(catalog: Catalog) -> None:
     catalog.index_files([replace(archive_file(), digest=None)])
     assert catalog.indexed()["/sas/star.fits"].digest is None
-    assert [file.path for file in catalog.files_without_spectrum("apo25m")] == ["/sas/star.fits"]
 
 
 def test_indexing_again_replaces_what_was_known_of_the_path(catalog: Catalog) -> None:
@@ -98,9 +99,73 @@ def test_only_the_content_that_is_there_now_decides_the_nights(catalog: Catalog)
     assert [file.path for file in catalog.files_of_night("apo25m", 59012)] == ["/sas/star.fits"]
 
 
-def test_files_whose_content_was_never_read(catalog: Catalog) -> None:
-    catalog.index_files([archive_file(name) for name in ("read", "unread", "gone")])
+def test_files_of_no_known_night(catalog: Catalog) -> None:
+    unread = archive_file("unread", state=FileState.NIGHT_UNKNOWN)
+    catalog.index_files([archive_file("read"), unread, archive_file("gone", state=FileState.NIGHT_UNKNOWN)])
+    catalog.index_files([archive_file("south", telescope="lco25m", state=FileState.NIGHT_UNKNOWN)])
+    catalog.mark_gone(["/sas/gone.fits"])
+    assert catalog.files_of_no_night("apo25m") == [unread]
+
+
+def test_arrivals_are_recorded_together_and_once(catalog: Catalog) -> None:
+    arrivals = [spectrum(name, nights=(NIGHT, NIGHT + 1)) for name in ("a", "b")]
+    for _ in range(2):
+        catalog.record_arrivals([*arrivals, arrivals[0]], [archive_file("a"), archive_file("b")])
+    assert catalog.spectra(item.digest for item in arrivals) == {item.digest: item for item in arrivals}
+    assert set(catalog.indexed()) == {"/sas/a.fits", "/sas/b.fits"}
+    catalog.record_arrivals([], [])
+
+
+def test_a_night_is_found_by_its_visits_and_not_by_going_through_the_archive(catalog: Catalog) -> None:
+    """SQLite, which keeps no statistics by itself, would take any index of a column that is asked for."""
+    statements: list[tuple[str, Any]] = []
+    engine = catalog._database._reading
+    if engine.dialect.name != "sqlite":
+        return
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append((told[2], told[3])))
+    catalog.files_of_nights("apo25m", [NIGHT, NIGHT + 1])
+    catalog.files_of_no_night("apo25m")
+    plans = [_plan(catalog, *statement) for statement in statements]
+    assert "ix_archive_file_digest" in plans[0]
+    assert "ix_visit_mjd" in plans[0]
+    assert "ix_archive_file_state" in plans[1]
+
+
+def _plan(catalog: Catalog, statement: str, parameters: Any) -> str:
+    with catalog._database.read() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        return " ".join(str(row) for row in rows)
+
+
+def test_what_is_known_of_paths_is_enough_to_see_a_change(catalog: Catalog) -> None:
+    catalog.index_files([archive_file("a"), archive_file("b", state=FileState.WRITING, digest=content("old"))])
+    assert catalog.signatures(["/sas/a.fits", "/sas/b.fits", "/sas/never.fits"]) == {
+        "/sas/a.fits": (archive_file().size, archive_file().mtime_ns, FileState.PRESENT, content("a")),
+        "/sas/b.fits": (archive_file().size, archive_file().mtime_ns, FileState.WRITING, content("old")),
+    }
+
+
+def test_files_that_are_there_are_counted_and_named(catalog: Catalog) -> None:
+    catalog.index_files([archive_file("b"), archive_file("a", state=FileState.WRITING), archive_file("gone")])
     catalog.index_files([archive_file("south", telescope="lco25m")])
     catalog.mark_gone(["/sas/gone.fits"])
-    catalog.record_spectrum(spectrum("read"))
-    assert catalog.files_without_spectrum("apo25m") == [archive_file("unread")]
+    assert catalog.count_there("apo25m") == 2
+    assert catalog.paths_there("apo25m") == ["/sas/a.fits", "/sas/b.fits"]
+
+
+def test_a_file_that_is_being_written_is_nobodys_work(catalog: Catalog) -> None:
+    catalog.record_spectrum(spectrum("star", nights=(NIGHT,)))
+    writing = archive_file("star", state=FileState.WRITING)
+    catalog.index_files([writing, archive_file("new", state=FileState.WRITING, digest=content("unread"))])
+    assert catalog.files_of_night("apo25m", NIGHT) == []
+    assert catalog.files_of_no_night("apo25m") == []
+    assert writing in catalog.files_being_written("apo25m")
+
+
+def test_files_of_several_nights_come_once(catalog: Catalog) -> None:
+    catalog.index_files([archive_file("a"), archive_file("b")])
+    catalog.record_spectrum(spectrum("a", nights=(NIGHT, NIGHT + 1)))
+    catalog.record_spectrum(spectrum("b", nights=(NIGHT + 5,)))
+    assert catalog.files_of_nights("apo25m", range(NIGHT, NIGHT + 2)) == [archive_file("a")]
+    assert catalog.files_of_nights("apo25m", [NIGHT + 1, NIGHT + 5]) == [archive_file("a"), archive_file("b")]
+    assert catalog.files_of_nights("apo25m", []) == []

@@ -111,6 +111,22 @@ def test_a_result_of_the_first_schema_is_kept(first_schema: Database) -> None:
         assert [math.isnan(table[name][0]) for name in ("raw_e_fe_h", "unexplained")] == [True, True]
 
 
+def test_a_file_that_was_never_read_is_known_as_one_of_no_night(first_schema: Database) -> None:
+    with first_schema.write() as connection:
+        tables = MetaData()
+        tables.reflect(connection)
+        for name, digest in (("unread", content("unread")), ("folder", None)):
+            file = row_of(archive_file(name), tables.tables["archive_file"]) | {"digest": digest}
+            connection.execute(insert(tables.tables["archive_file"]), file)
+    with Catalog.open(first_schema.url) as catalog:
+        assert [file.obj for file in catalog.files_of_no_night("apo25m")] == ["folder", "unread"]
+        assert catalog.indexed()["/sas/star.fits"] == archive_file()
+    with first_schema.write() as connection:
+        command.downgrade(upgrade.migration_config(connection), "0002")
+        states = connection.scalars(text("SELECT DISTINCT state FROM archive_file")).all()
+    assert states == ["present"]
+
+
 def test_going_back_to_the_first_schema_keeps_the_formal_error(first_schema: Database) -> None:
     with first_schema.read() as connection:
         before = _columns(connection)

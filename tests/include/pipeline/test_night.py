@@ -17,7 +17,7 @@ from include.pipeline.identities import (
     TrainingParameters,
 )
 from include.pipeline.infer import infer_labels
-from include.pipeline.night import NightKey, batches, list_night, look_at_night
+from include.pipeline.night import NightKey, Scope, batches, list_night, look_at_night
 from include.pipeline.normalize import normalize_file
 from include.pipeline.publish import NightSummary, publish_night
 from include.pipeline.train import accept_model, train_model
@@ -45,7 +45,7 @@ def run(workspace: Workspace, normalization: NormalizationParameters, identities
         mjd: int, model: str | None, run_id: str = "first", telescope: str = "apo25m", late_nights: int = 0
     ) -> NightSummary:
         night = NightKey(telescope, mjd, run_id)
-        for path in list_night(workspace, night, identities, model, late_nights=late_nights):
+        for path in list_night(workspace, night, identities, model, Scope(late_nights=late_nights)):
             try:
                 item = normalize_file(workspace, path, normalization)
             except BadInputError:

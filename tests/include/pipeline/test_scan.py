@@ -16,8 +16,10 @@ import pytest
 from include.apogee.apstar import read_apstar
 from include.catalog.records import FileState, subject_of_path
 from include.identity import digest_file
+from include.pipeline import registration
 from include.pipeline import scan as subject
-from include.pipeline.scan import Scan, look_at, register_file, register_unreadable, scan_archive
+from include.pipeline.registration import look_at, register_file, register_unreadable
+from include.pipeline.scan import Scan, scan_archive
 from include.pipeline.workspace import Workspace
 from include.simulation.damage import Damage, damage
 from include.simulation.survey import SyntheticSurvey
@@ -33,13 +35,13 @@ def paths(survey: SyntheticSurvey) -> list[Path]:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files whose headers were read."""
-    opened, read = list[str](), subject.read_header
+    opened, read = list[str](), registration.read_header
 
     def count(path: Any, *arguments: Any) -> Any:
         opened.append(str(path))
         return read(path, *arguments)
 
-    monkeypatch.setattr(subject, "read_header", count)
+    monkeypatch.setattr(registration, "read_header", count)
     return opened
 
 
@@ -109,7 +111,7 @@ def test_a_header_that_cannot_be_read_leaves_the_night_unknown(
     damage(paths[0], kind)
     for _ in range(2):
         scan_archive(workspace, TELESCOPE)
-    (entry,) = workspace.catalog.files_without_spectrum(TELESCOPE)
+    (entry,) = workspace.catalog.files_of_no_night(TELESCOPE)
     assert (entry.path, entry.digest) == (str(paths[0]), digest_file(paths[0]))
     assert entry.obj in paths[0].name
     assert opened.count(str(paths[0])) == 1, "it is not read again until it changes"
@@ -119,7 +121,7 @@ def test_a_folder_with_the_name_of_a_spectrum_has_no_content(workspace: Workspac
     paths[0].unlink()
     paths[0].mkdir()
     scan_archive(workspace, TELESCOPE)
-    (entry,) = workspace.catalog.files_without_spectrum(TELESCOPE)
+    (entry,) = workspace.catalog.files_of_no_night(TELESCOPE)
     assert (entry.path, entry.digest) == (str(paths[0]), None)
 
 
@@ -130,7 +132,7 @@ def test_a_file_that_vanishes_meanwhile_is_passed_over(
         Path(path).unlink(missing_ok=True)
         raise FileNotFoundError(path)
 
-    monkeypatch.setattr(subject, "digest_file", vanish)
+    monkeypatch.setattr(registration, "digest_file", vanish)
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), 0, 0)
     assert workspace.catalog.indexed() == {}
 
@@ -141,7 +143,7 @@ def test_trouble_that_may_pass_ends_the_scan_and_records_nothing_wrong(
     def fail(path: str) -> str:
         raise OSError(f"{path}: the disk is busy")
 
-    monkeypatch.setattr(subject, "digest_file", fail)
+    monkeypatch.setattr(registration, "digest_file", fail)
     with pytest.raises(OSError, match="busy"):
         scan_archive(workspace, TELESCOPE)
     monkeypatch.undo()
@@ -158,7 +160,7 @@ def test_a_file_that_we_may_not_read_keeps_no_other_from_the_index(
             raise PermissionError(13, "Permission denied", path)
         return digest_file(path)
 
-    monkeypatch.setattr(subject, "digest_file", refuse)
+    monkeypatch.setattr(registration, "digest_file", refuse)
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), len(paths) - 1, 0)
     assert str(paths[0]) not in workspace.catalog.indexed()
     monkeypatch.undo()
@@ -251,7 +253,7 @@ def test_a_scan_that_breaks_off_has_not_read_in_vain(
             raise OSError(5, "Input/output error", path)
         return digest_file(path)
 
-    monkeypatch.setattr(subject, "digest_file", fail_at_last)
+    monkeypatch.setattr(registration, "digest_file", fail_at_last)
     with pytest.raises(OSError, match="Input/output"):
         scan_archive(workspace, TELESCOPE)
     assert 0 < len(workspace.catalog.indexed()) < len(paths)

@@ -101,7 +101,7 @@ def _handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if server.cut else body)
 
-        do_GET = do_POST = do_PATCH = _serve  # noqa: N815 - http.server's names
+        do_GET = do_HEAD = do_POST = do_PATCH = _serve  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             pass

@@ -28,8 +28,8 @@ def test_the_examples_of_subjects_are_true() -> None:
     assert doctest.testmod(subjects) == doctest.TestResults(failed=0, attempted=2)
 
 
-def test_a_sum_axis_is_a_number_or_none_however_it_is_rendered() -> None:
-    assert doctest.testmod(templated) == doctest.TestResults(failed=0, attempted=1)
+def test_axes_and_switches_are_what_they_mean_however_they_are_rendered() -> None:
+    assert doctest.testmod(templated) == doctest.TestResults(failed=0, attempted=2)
     assert [rendered_axis(value) for value in ("", 0, "0")] == [None, 0, 0]
     with pytest.raises(ValueError, match="both"):
         rendered_axis("both")

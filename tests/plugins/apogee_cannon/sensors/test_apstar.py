@@ -18,7 +18,7 @@ from apogee_cannon.triggers.files import FilesSettledTrigger
 from include.apogee.nights import observatory
 from include.settings import Settings
 from include.simulation.survey import SyntheticStar, SyntheticSurvey
-from tests.plugins.apogee_cannon.conftest import MakeContext
+from tests.plugins.apogee_cannon.conftest import MakeContext, Server
 
 HOUR = timedelta(hours=1)
 
@@ -41,8 +41,8 @@ def age(path: Path, seconds: float) -> None:
     os.utime(path, (time.time() - seconds,) * 2)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"telescope": "apo25m", "star": {"obj": "a"}}])
-def test_it_waits_for_a_night_or_for_a_star(arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize("arguments", [{}, {"telescope": "apo25m", "star": {"obj": "a"}}, {"paths": [], "folder": "a"}])
+def test_it_waits_for_one_kind_of_thing(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="give one of them"):
         sensor(**arguments)
 
@@ -126,6 +126,36 @@ def test_it_looks_again_when_it_is_woken(files_of_tonight: list[Path], tonight: 
     assert resume(context, event=datetime.now(UTC))["files"] == len(files_of_tonight)
 
 
+def test_a_mirror_that_preserves_times_is_waited_for_all_the_same(
+    files_of_tonight: list[Path], tonight: int, make_context: MakeContext
+) -> None:
+    """What an earlier look did not see came after it, however old it looks."""
+    *first, last = files_of_tonight
+    content = last.read_bytes()
+    last.unlink()
+    for path in first:
+        age(path, 300)
+    waiting, context = sensor(telescope="apo25m", settle_time=600), make_context(mjd=tonight)
+    pause = deferred(waiting.execute, context)
+    last.write_bytes(content)
+    for path in files_of_tonight:
+        age(path, 86400)
+    resume = getattr(waiting, pause.method_name)
+    pause = deferred(lambda: resume(context, event=datetime.now(UTC), **(pause.kwargs or {})))
+    seen = dict((pause.kwargs or {})["seen"])
+    seen["since"] = (datetime.fromisoformat(seen["since"]) - timedelta(seconds=601)).isoformat()
+    assert "quiet for 60" in resume(context, event=datetime.now(UTC), seen=seen)["because"]
+
+
+def test_a_file_that_is_still_being_written_is_waited_for(
+    files_of_tonight: list[Path], tonight: int, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in files_of_tonight:
+        age(path, 86400)
+    monkeypatch.setattr("include.pipeline.scan._has_changed", lambda found: found.path == str(files_of_tonight[0]))
+    deferred(sensor(telescope="apo25m").execute, make_context(mjd=tonight))
+
+
 def test_the_night_of_the_other_site_is_another(survey: SyntheticSurvey, make_context: MakeContext) -> None:
     counts = {
         telescope: sensor(telescope=telescope).execute(make_context(mjd=59281))["files"]
@@ -191,13 +221,42 @@ def test_a_star_that_did_not_come_is_a_skip(survey: SyntheticSurvey, make_contex
 
 
 @pytest.mark.parametrize("use_remote", [True, "True", "true", "1"])
-def test_a_star_that_is_fetched_is_not_waited_for(
-    survey: SyntheticSurvey, make_context: MakeContext, use_remote: object
+def test_a_star_that_the_remote_archive_has_is_not_waited_for(
+    survey: SyntheticSurvey,
+    make_context: MakeContext,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    use_remote: object,
 ) -> None:
+    monkeypatch.setenv("APOGEE_CANNON_REMOTE_BASE", server.base)
     context, star = make_context(), survey.stars[0]
     survey.path(star).unlink()
+    server.answers[f"HEAD /sas/{survey.path(star).relative_to(survey.root)}"] = (200, b"")
     answer = sensor(star=keys(star), wait=5, use_remote=use_remote).execute(context)
     assert answer["star"] == context["label"] == star.obj
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_a_star_that_is_not_at_the_remote_archive_yet_is_waited_for(
+    survey: SyntheticSurvey, make_context: MakeContext, server: Server, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The worker asks again at each waking; at the deadline it is the fetch that says what is the matter."""
+    monkeypatch.setenv("APOGEE_CANNON_REMOTE_BASE", server.base)
+    context, star = make_context(), survey.stars[0]
+    survey.path(star).unlink()
+    request = f"HEAD /sas/{survey.path(star).relative_to(survey.root)}"
+    server.answers[request] = (status, b"")
+    waiting = sensor(star=keys(star), wait=5, use_remote=True)
+    pause = deferred(waiting.execute, context)
+    assert isinstance(pause.trigger, DateTimeTrigger)
+    assert request in server.asked
+    resume = getattr(waiting, pause.method_name)
+    server.answers[request] = (200, b"")
+    assert "fetched" in resume(context, event=datetime.now(UTC), **(pause.kwargs or {}))["because"]
+    server.asked.clear()
+    past = datetime.now(UTC).isoformat()
+    assert "fetched" in resume(context, event=datetime.now(UTC), until=past)["because"]
+    assert server.asked == []
 
 
 def test_keys_that_name_no_file_are_a_skip_and_not_a_wait(installation: Settings, make_context: MakeContext) -> None:
@@ -205,3 +264,56 @@ def test_keys_that_name_no_file_are_a_skip_and_not_a_wait(installation: Settings
     with pytest.raises(AirflowSkipException, match="feild"):
         sensor(star={"obj": "2M16505794-2118004", "feild": "000+14"}, wait=5).execute(context)
     assert context["label"] == "2M16505794-2118004: missing"
+
+
+# -- a list and a folder -----------------------------------------------------------------------------------------------
+
+
+def test_a_list_is_waited_for_until_all_its_files_are_here(survey: SyntheticSurvey, make_context: MakeContext) -> None:
+    paths = [survey.path(star) for star in survey.stars[:3]]
+    content = paths[0].read_bytes()
+    paths[0].unlink()
+    waiting = sensor(paths=[str(path) for path in paths], wait=2, settle_time=0)
+    pause = deferred(waiting.execute, make_context())
+    assert isinstance(pause.trigger, FilesSettledTrigger)
+    assert not pause.trigger.settled()
+    paths[0].write_bytes(content)
+    assert pause.trigger.settled()
+    answer = getattr(waiting, pause.method_name)(make_context(), {"settled": True})
+    assert (answer["files"], answer["missing"]) == (3, [])
+
+
+def test_what_did_not_come_of_a_list_is_named(survey: SyntheticSurvey, make_context: MakeContext) -> None:
+    paths = [str(survey.path(star)) for star in survey.stars[:2]]
+    survey.path(survey.stars[0]).unlink()
+    answer = sensor(paths=paths, wait=0, settle_time=0).execute(make_context())
+    assert (answer["files"], answer["missing"]) == (1, paths[:1])
+
+
+def test_a_list_may_not_be_a_survey(make_context: MakeContext, installation: Settings) -> None:
+    with pytest.raises(ValueError, match="at most 1000 paths"):
+        sensor(paths=["a"] * 1001).execute(make_context())
+
+
+def test_a_folder_is_waited_for_until_what_is_new_in_it_is_quiet(
+    survey: SyntheticSurvey, installation: Settings, make_context: MakeContext
+) -> None:
+    folder = installation.data_dir / "incoming"
+    folder.mkdir()
+    waiting, context = sensor(folder=str(folder), wait=1, settle_time=60), make_context()
+    pause = deferred(waiting.execute, context)
+    assert isinstance(pause.trigger, DateTimeTrigger)
+    resume = getattr(waiting, pause.method_name)
+    copy = Path(shutil.copy(survey.path(survey.stars[0]), folder))
+    again = deferred(lambda: resume(context, event=datetime.now(UTC), **(pause.kwargs or {})))
+    assert again.kwargs == pause.kwargs, "the deadline is absolute"
+    age(copy, 61)
+    assert resume(context, event=datetime.now(UTC), **(pause.kwargs or {}))["new"] == 1
+
+
+def test_a_quiet_folder_ends_the_wait_at_its_deadline(
+    installation: Settings, survey: SyntheticSurvey, make_context: MakeContext
+) -> None:
+    folder = installation.data_dir / "incoming"
+    folder.mkdir()
+    assert "deadline" in sensor(folder=str(folder), wait=0).execute(make_context())["because"]
