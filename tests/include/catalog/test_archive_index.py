@@ -125,7 +125,7 @@ def test_a_night_is_found_by_its_visits_and_not_by_going_through_the_archive(cat
     event.listen(engine, "before_cursor_execute", lambda *told: statements.append((told[2], told[3])))
     catalog.files_of_nights("apo25m", [NIGHT, NIGHT + 1])
     catalog.files_of_no_night("apo25m")
-    plans = [_plan(catalog, *statement) for statement in statements]
+    plans = [_plan(catalog, *asked) for asked in tuple(statements) if asked[0].startswith("SELECT")]
     assert "ix_archive_file_digest" in plans[0]
     assert "ix_visit_mjd" in plans[0]
     assert "ix_archive_file_state" in plans[1]
