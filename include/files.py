@@ -24,12 +24,17 @@ def atomic_write(path: str | Path, *, mode: int | None = None) -> Iterator[Path]
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
-        temporary.chmod(0o666 & ~_umask() if mode is None else mode)
-        temporary.replace(path)
-        _sync(path.parent)
+        put_in_place(temporary, path, mode=mode)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, path: Path, *, mode: int | None = None) -> None:
+    """Give a complete file in the same folder its name, as :func:`atomic_write` does at its end."""
+    _sync(temporary)
+    temporary.chmod(0o666 & ~_umask() if mode is None else mode)
+    temporary.replace(path)
+    _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

@@ -2,85 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from include.apogee import fetch
+from include.apogee import remote as asking
 from include.apogee.apstar import read_apstar
 from include.apogee.archive import ApStarKeys, Archive
 from include.apogee.fetch import FetchError, fetch_apstar
 from include.errors import BadInputError, Reason
+from tests.support.archive_server import Remote, serve
 
 KEYS = ApStarKeys(release="dr17", apred="dr17", telescope="apo25m", field="000+14", obj="2M16505794-2118004")
-
-
-@dataclass
-class Remote:
-    """A server in the place of SDSS's, and what it is to answer."""
-
-    base: str = ""
-    files: dict[str, bytes] = field(default_factory=dict)
-    status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    send: int | None = None  # bytes of the body that are sent before the connection is closed
-    with_length: bool = True
-    delay: float = 0.0
-    credentials: str | None = None
-    asked: list[str] = field(default_factory=list)
-
-
-def _handler(remote: Remote) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            remote.asked.append(self.path)
-            expected = remote.credentials and f"Basic {base64.b64encode(remote.credentials.encode()).decode()}"
-            body = remote.files.get(self.path)
-            status = remote.status or (404 if body is None else 200)
-            if expected and self.headers.get("Authorization") != expected:
-                status, body = 401, None
-            self.send_response(status)
-            body = b"nothing" if body is None else body
-            if remote.with_length:
-                self.send_header("Content-Length", str(len(body)))
-            for name, value in remote.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            time.sleep(remote.delay)
-            self.wfile.write(body[: remote.send])
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """Say nothing of a client that went away."""
 
 
 @pytest.fixture
 def remote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Remote]:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    remote = Remote()
-    server = _Server(("127.0.0.1", 0), _handler(remote))
-    remote.base = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield remote
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    with serve() as remote:
+        yield remote
 
 
 @pytest.fixture
@@ -195,7 +140,7 @@ def test_a_connection_refused(remote: Remote, archive: Archive) -> None:
 def test_a_server_that_says_nothing(
     remote: Remote, archive: Archive, served: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(asking, "READ_TIMEOUT", 0.1)
     remote.delay = 0.6
     with pytest.raises(FetchError, match="could not be fetched"):
         fetch_apstar(archive, KEYS, remote_base=remote.base)
