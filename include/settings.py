@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         pattern=r"^https?://",
         description="Mirror that missing files are fetched from; default: SDSS's own server.",
     )
+    visit_summary: Path | None = Field(
+        None, description="SDSS's allVisit file, or a CSV of its columns: which stars a night should have."
+    )
 
     @field_validator("label_names", mode="before")
     @classmethod

@@ -80,24 +80,29 @@ def find_or_fetch(workspace: Workspace, star: Mapping[str, Any], *, use_remote: 
     BadInputError
         It is neither here nor, with `use_remote`, at the remote archive; or the keys name no file.
     OSError
-        The transfer broke off, and may pass; nothing half-written remains.
+        The transfer broke off, and may pass; the next one goes on from there where the server can.
     """
     archive, keys = archive_and_keys(workspace, star)
     path = Path(archive.path(keys))
     try:
         return _fetch(workspace, archive, keys) if use_remote else _find(path)
     except BadInputError as fault:
-        workspace.catalog.record_rejection(
-            RejectionRecord(
-                subject=subject_of_path(str(path)),
-                path=str(path),
-                stage=Stage.FETCH,
-                reason=fault.reason,
-                message=fault.message,
-                reader_version=READER_VERSION,
-            )
-        )
+        record_rejection(workspace, str(path), fault)
         raise
+
+
+def record_rejection(workspace: Workspace, path: str, fault: BadInputError) -> None:
+    """Put on record that a file is not to be had."""
+    workspace.catalog.record_rejection(
+        RejectionRecord(
+            subject=subject_of_path(path),
+            path=path,
+            stage=Stage.FETCH,
+            reason=fault.reason,
+            message=fault.message,
+            reader_version=READER_VERSION,
+        )
+    )
 
 
 def _find(path: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from apogee_cannon.operators.fetch import FetchApStarOperator
+    from apogee_cannon.operators.fetch_night import FetchNightOperator
     from apogee_cannon.operators.infer import InferLabelsOperator
     from apogee_cannon.operators.models import AcceptModelOperator, PinModelOperator
     from apogee_cannon.operators.nights import ListApStarsOperator, PublishNightOperator
@@ -25,6 +26,7 @@ _MODULE_OF = {
     "ApStarSensor": "apogee_cannon.sensors.apstar",
     "ContinuumNormalizeOperator": "apogee_cannon.operators.normalize",
     "FetchApStarOperator": "apogee_cannon.operators.fetch",
+    "FetchNightOperator": "apogee_cannon.operators.fetch_night",
     "InferLabelsOperator": "apogee_cannon.operators.infer",
     "ListApStarsOperator": "apogee_cannon.operators.nights",
     "ListStarsOperator": "apogee_cannon.operators.stars",
@@ -41,6 +43,7 @@ __all__ = [
     "ApStarSensor",
     "ContinuumNormalizeOperator",
     "FetchApStarOperator",
+    "FetchNightOperator",
     "InferLabelsOperator",
     "ListApStarsOperator",
     "ListStarsOperator",

@@ -38,6 +38,7 @@ def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "DATA_DIR": str(tmp_path), "RELEASE": "sdss5", "APRED": "1.2", "CATALOG_URL": "postgresql://h/db",
         "TRAINING_SET": "/t.npz", "CONTINUUM_REGIONS": "/r.txt", "LABEL_NAMES": "TEFF", "ORDER": "1",
         "REGULARIZATION": "1e3", "MODEL_NAME": "dwarfs", "START_DATE": "2021-03-06", "REMOTE_BASE": "http://mirror",
+        "VISIT_SUMMARY": "/sas/allVisit.fits",
     }  # fmt: skip
     assert {name.lower() for name in given} | {"sas_base_dir"} == set(Settings.model_fields)
     for name, value in given.items():
@@ -48,6 +49,7 @@ def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "catalog_url": "postgresql://h/db", "training_set": Path("/t.npz"), "continuum_regions": Path("/r.txt"),
         "label_names": ("TEFF",), "order": 1, "regularization": 1000.0, "model_name": "dwarfs",
         "start_date": date(2021, 3, 6), "remote_base": "http://mirror",
+        "visit_summary": Path("/sas/allVisit.fits"),
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from apogee_cannon.outcomes import bad_input_skips
-from apogee_cannon.templated import Templated
+from apogee_cannon.templated import Templated, rendered_bool
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,7 +29,7 @@ class FetchApStarOperator(BaseOperator):
     -------
     str
         The local path.  A file that is neither here nor there leaves the task skipped, with the reason as its label; a
-        transfer that broke off is retried, and leaves nothing half-written.
+        transfer that broke off is retried, and goes on where it stopped; what came so far never has the file's name.
     """
 
     template_fields: Sequence[str] = ("star", "use_remote")
@@ -45,6 +45,6 @@ class FetchApStarOperator(BaseOperator):
         from include.pipeline.fetch import find_or_fetch
         from include.pipeline.workspace import Workspace
 
-        use_remote = str(self.use_remote).lower() in ("true", "1")
+        use_remote = rendered_bool(self.use_remote)
         with Workspace.open() as workspace, bad_input_skips(context, str(self.star.get("obj") or "star")):
             return str(find_or_fetch(workspace, self.star, use_remote=use_remote))

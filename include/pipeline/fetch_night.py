@@ -1,0 +1,90 @@
+"""A night's files that are known but not here.
+
+Takes a telescope and an SDSS MJD; done already for every file that is here; makes the others by fetching, several at a
+time.  What the server does not have is put on record, and is no error.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from include.apogee.fetch_many import Fetched, FetchOutcome, fetch_many
+from include.errors import BadInputError
+from include.pipeline.expected import expected_files
+from include.pipeline.fetch import record_rejection
+
+if TYPE_CHECKING:
+    from include.pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+SHOWN = 5
+"""Stars that an error names; the log has them all."""
+
+
+def fetch_night(workspace: Workspace, telescope: str, mjd: int, *, parallel: int = 4) -> dict[str, int]:
+    """Fetch what a night should have and is not here.
+
+    Returns
+    -------
+    dict
+        How many files are expected, and how many of them came (``fetched``), were here, are not at the server, are bad.
+
+    Raises
+    ------
+    OSError
+        Some could not be fetched, after all others were tried; the next call finds those here.
+    PermissionError
+        The server refused some, and there was no other trouble; a person must act.
+    include.apogee.visit_summary.VisitSummaryError
+        The visit summary lacks a column.
+    """
+    expected = expected_files(workspace, telescope, mjd)
+    if not expected.files and not expected.from_summary:
+        log.info(
+            "%s, MJD %d: there is no list of expected stars: set APOGEE_CANNON_VISIT_SUMMARY to SDSS's allVisit file, or to "
+            "a CSV of its columns; until then only files that were here before are known",
+            telescope, mjd,
+        )  # fmt: skip
+    missing = [*expected.missing.values()]
+    log.info("%s, MJD %d: %d files are expected, %d are not here", telescope, mjd, len(expected.files), len(missing))
+    files: list[Fetched] = []
+    if missing:
+        files = fetch_many(workspace.archive(), missing, remote_base=workspace.settings.remote_base, parallel=parallel)
+    for file in files:
+        if isinstance(file.error, BadInputError):
+            record_rejection(workspace, str(file.path), file.error)
+    _raise_trouble(files)
+    return _counts(len(expected.files), len(missing), files)
+
+
+def nothing_fetched() -> dict[str, int]:
+    """Return the counts of a night for which nothing was asked."""
+    return _counts(0, 0, [])
+
+
+def _counts(n_expected: int, n_missing: int, files: list[Fetched]) -> dict[str, int]:
+    found = Counter(file.outcome for file in files)
+    return {
+        "expected": n_expected,
+        "fetched": found[FetchOutcome.FETCHED],
+        "was_here": n_expected - n_missing + found[FetchOutcome.WAS_HERE],
+        "not_at_remote": found[FetchOutcome.NOT_AT_REMOTE],
+        "bad": found[FetchOutcome.BAD],
+    }
+
+
+def _raise_trouble(files: list[Fetched]) -> None:
+    """Raise what may pass, so that it is tried again, and else what needs a person."""
+    for outcome, kind, advice in (
+        (FetchOutcome.FAILED, OSError, "try again later"),
+        (FetchOutcome.REFUSED, PermissionError, "let a person act"),
+    ):
+        if faults := [file for file in files if file.outcome is outcome]:
+            names = ", ".join(file.keys.obj for file in faults[:SHOWN]) + (", ..." if len(faults) > SHOWN else "")
+            raise kind(
+                f"{len(faults)} of {len(files)} files that are not here {outcome} ({names}); {advice}.  The first: "
+                f"{faults[0].error}"
+            ) from faults[0].error
