@@ -163,7 +163,9 @@ def _cells(path: Path, number: int, line: str, columns: Sequence[int]) -> tuple[
     """Return MJD, telescope, star and place of a line."""
     fields = _fields(line)
     if len(fields) <= max(columns):
-        raise VisitSummaryError(f"{path}, line {number}: expected at least {max(columns) + 1} columns, got {len(fields)}.")
+        raise VisitSummaryError(
+            f"{path}, line {number}: expected at least {max(columns) + 1} columns, got {len(fields)}."
+        )
     when, where, star, filed = (fields[column].strip() for column in columns)
     try:
         return float(when), where, star, filed

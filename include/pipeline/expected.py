@@ -92,7 +92,7 @@ def _of_summary(summary: Path, archive: Archive, telescope: str, mjd: int) -> It
         try:
             yield ApStarKeys(
                 release=archive.release, apred=archive.apred, telescope=telescope,
-                obj=star.obj, field=star.field or None, healpix=star.healpix,
+                obj=star.obj, field=star.field, healpix=star.healpix,
             )  # fmt: skip
         except ValueError as fault:
             log.warning("%s: a star that can have no file is passed over: %s", summary, fault)

@@ -62,7 +62,9 @@ def write(request: pytest.FixtureRequest) -> Write:
 def test_each_star_of_the_night_is_there_once(write: Write) -> None:
     path = write(VISITS)
     assert stars_of_night(path, "apo25m", 59280, by_healpix=False) == NIGHT
-    assert stars_of_night(path, "lco25m", 59280, by_healpix=False) == [VisitedStar("2M00000002+0000000", "001+14", None)]
+    assert stars_of_night(path, "lco25m", 59280, by_healpix=False) == [
+        VisitedStar("2M00000002+0000000", "001+14", None)
+    ]
     assert stars_of_night(str(path), "apo25m", 59281, by_healpix=False) == [VisitedStar("2M4", "N4147", None)]
     assert stars_of_night(path, "apo25m", 50000, by_healpix=False) == []
 

@@ -17,6 +17,7 @@ from include.pipeline.identities import (
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey
+from tests.support.archive_server import Remote, serve
 
 
 @pytest.fixture
@@ -49,3 +50,15 @@ def training(workspace: Workspace) -> TrainingParameters:
 def identities(normalization: NormalizationParameters) -> ResultIdentities:
     """What identifies the products of the nightly DAGs."""
     return ResultIdentities.of(normalization, InferenceParameters())
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, survey: SyntheticSurvey) -> Iterator[Remote]:
+    """A server that has every file of the survey."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve() as remote:
+        for star in survey.stars:
+            path = survey.path(star)
+            remote.files[f"/sas/{path.relative_to(survey.root)}"] = path.read_bytes()
+        yield remote
