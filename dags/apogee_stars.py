@@ -24,9 +24,18 @@ SETTINGS = Settings()
 DOC = """
 ### One star, or a list
 
-Give the keys of one star, or a list of stars.  Each is waited for (`wait_hours`), fetched if that is asked (`use_remote`),
-normalised and inferred; the model is trained first, if there is none with these parameters.  What is done already is not
-done again.  `report` shows the labels; a star that did not come, or was rejected, is listed there with its reason.
+Give the keys of one star, or a list of scheduled observations: as JSON, as a table that is pasted, or as a CSV file.
+Each star is waited for on its own (`wait_hours`), fetched if that is asked (`use_remote`), normalised and inferred; the
+model is trained first, if there is none with these parameters.  What is done already is not done again.  `report` shows
+the labels; a star that did not come, or was rejected, is listed there with its reason, and the run is green: that is a
+result.  It is red when something is left unfinished.  Nothing is started with a list that has a fault: the log of
+`list_stars` says in which lines.
+
+A table has a header, with any of these columns: `obj` (or `APOGEE_ID`), `telescope`, `field`, `healpix`, `release`,
+`apred`, `apstar`, `prefix`.  Blank lines and those that begin with `#` do not count:
+
+    obj,telescope,field
+    2M16505794-2118004,apo25m,000+14
 """
 
 
@@ -47,6 +56,14 @@ PARAMS = {
         [], type="array", items={"type": "object"}, title="Or a list of stars",
         description='Objects with the keys above, e.g. [{"obj": "2M16505794-2118004", "field": "000+14"}]; '
         "what one does not say is taken from the fields above.",
+    ),
+    "stars_csv": Param(
+        None, type=["null", "string"], format="multiline", title="Or a table of stars",
+        description="Paste CSV with a header, e.g. obj,telescope,field; what a row does not say is taken from the fields "
+        "above.",
+    ),
+    "stars_file": _text(
+        "Or a file with such a table", None, "Path of a CSV file below the data folder or the archive (SAS_BASE_DIR)"
     ),
     "use_remote": Param(False, type="boolean", title="Fetch what is not here from the SDSS"),
     "wait_hours": Param(0, type="number", minimum=0, maximum=8760, title="Wait for files (hours)"),
@@ -103,6 +120,8 @@ with DAG(
         model_id=train.output,
         continuum_regions_path=str(SETTINGS.continuum_regions),
         sum_axis="{{ params.sum_axis }}",
+        fetch_task_id="fetch_apstar",
         trigger_rule=TriggerRule.ALL_DONE,
     )
+    stars >> train  # nothing is started with a list that has a fault
     analyse.partial(model_id=train.output).expand(star=stars.output) >> report

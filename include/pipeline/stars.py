@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +39,23 @@ class StarOutcome:
 
 
 def star_outcomes(
-    workspace: Workspace, stars: Sequence[Mapping[str, Any]], identities: ResultIdentities, model_id: str | None
+    workspace: Workspace,
+    stars: Sequence[Mapping[str, Any]],
+    identities: ResultIdentities,
+    model_id: str | None,
+    *,
+    unfetched: Collection[int] = (),
 ) -> list[StarOutcome]:
-    """Return what the catalogue knows of each star's present file, in the order asked for."""
-    return [_outcome(workspace, star, identities, model_id) for star in stars]
+    """Return what the catalogue knows of each star's present file, in the order asked for.
+
+    A star whose file is not here did not come, which is a result; but not one of `unfetched` (by its place in `stars`),
+    whose transfer failed for trouble that may pass: that is unfinished.
+    """
+    outcomes = [_outcome(workspace, star, identities, model_id) for star in stars]
+    return [
+        StarOutcome(each.obj) if number in unfetched and each.result is None else each
+        for number, each in enumerate(outcomes)
+    ]
 
 
 def _outcome(

@@ -12,11 +12,11 @@ from include.pipeline.identities import InferenceParameters, NormalizationParame
 from include.pipeline.infer import infer_labels
 from include.pipeline.normalize import normalize_file
 from include.pipeline.workspace import Workspace
-from include.settings import SHIPPED_REGIONS
+from include.settings import SHIPPED_REGIONS, Settings
 from include.simulation.survey import SyntheticStar, SyntheticSurvey
 from tests.plugins.apogee_cannon.conftest import MakeContext
 
-NAME, OTHER = "2M16505794-2118004", "2M17000000-2118004"
+NAME, OTHER, THIRD = "2M16505794-2118004", "2M17000000-2118004", "2M18000000-2118004"
 
 
 def stars(context: Any) -> list[dict[str, Any]]:
@@ -34,17 +34,25 @@ def keys(star: SyntheticStar) -> dict[str, Any]:
     return {"obj": star.obj, "telescope": star.telescope, "field": star.field}
 
 
-def test_the_fields_of_the_form_are_one_star(make_context: MakeContext) -> None:
+def test_the_fields_of_the_form_are_one_star(installation: Settings, make_context: MakeContext) -> None:
     context = make_context(obj=NAME, telescope="apo25m", field="000+14", healpix=None, release="", stars=[], order=2)
     assert stars(context) == [{"obj": NAME, "telescope": "apo25m", "field": "000+14"}]
 
 
-def test_an_entry_of_the_list_goes_before_the_form_s_fields(make_context: MakeContext) -> None:
-    given = [{"obj": NAME}, {"obj": OTHER, "field": "001+14", "telescope": "lco25m"}]
-    context = make_context(telescope="apo25m", field="000+14", stars=given)
+def test_a_list_a_table_and_a_file_are_taken_together(installation: Settings, make_context: MakeContext) -> None:
+    (installation.data_dir / "planned.csv").write_text(f"obj\n{THIRD}\n{NAME}\n")
+    given = [{"obj": NAME}]
+    context = make_context(
+        telescope="apo25m",
+        field="000+14",
+        stars=given,
+        stars_csv=f"obj,field\n{OTHER},001+14",
+        stars_file="planned.csv",
+    )
     assert stars(context) == [
         {"obj": NAME, "telescope": "apo25m", "field": "000+14"},
-        {"obj": OTHER, "telescope": "lco25m", "field": "001+14"},
+        {"obj": OTHER, "telescope": "apo25m", "field": "001+14"},
+        {"obj": THIRD, "telescope": "apo25m", "field": "000+14"},
     ]
     assert given[0] == {"obj": NAME}, "the form itself is left as it was"
 
@@ -52,20 +60,27 @@ def test_an_entry_of_the_list_goes_before_the_form_s_fields(make_context: MakeCo
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({}, "1 of 1 stars without a name"),
-        ({"obj": "", "stars": None}, "1 of 1"),
-        ({"stars": [{"obj": NAME}, {"field": "000+14"}]}, "1 of 2"),
+        ({}, "nothing was started:\nthe form names no star"),
+        ({"obj": "", "stars": None, "stars_csv": None, "stars_file": None}, "the form names no star"),
+        ({"telescope": "apo25m", "stars_csv": f"obj,feild\n{NAME},000+14"}, "the pasted table, line 1: .* 'feild'"),
     ],
 )
-def test_a_form_without_a_star_says_what_is_missing(
-    make_context: MakeContext, params: dict[str, Any], message: str
+def test_a_form_or_a_list_with_a_fault_says_where(
+    installation: Settings, make_context: MakeContext, params: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(AirflowFailException, match=message):
         stars(make_context(**params))
 
 
-def test_a_misspelt_key_reaches_the_task_that_says_so(make_context: MakeContext) -> None:
-    assert stars(make_context(stars=[{"obj": NAME, "feild": "000+14"}])) == [{"obj": NAME, "feild": "000+14"}]
+def test_more_stars_than_airflow_maps_are_refused_before_anything_is_started(
+    installation: Settings, make_context: MakeContext
+) -> None:
+    table = "\n".join(["obj", *(f"2M{number:08d}+0000000" for number in range(1025))])
+    context = make_context(telescope="apo25m", field="000+14", stars_csv=table)
+    with pytest.raises(AirflowFailException, match=r"1025 stars, .* at most 1024 .* split the list into 2 runs"):
+        stars(context)
+    context["params"]["stars_csv"] = table.rpartition("\n")[0]
+    assert len(stars(context)) == 1024
 
 
 def test_the_report_has_a_line_a_spectrum_and_a_reason_for_each_star_without(
@@ -109,3 +124,21 @@ def test_a_star_that_is_here_and_has_nothing_makes_the_report_fail(
 def test_a_report_of_no_star_fails(workspace: Workspace, make_context: MakeContext, nothing: object) -> None:
     with pytest.raises(AirflowFailException, match="no star was listed"):
         report(nothing, None, make_context())
+
+
+def test_a_star_that_could_not_be_fetched_is_unfinished_and_one_that_did_not_come_is_not(
+    workspace: Workspace, make_context: MakeContext
+) -> None:
+    asked: list[object] = []
+
+    def states(dag_id: str, **which: Any) -> dict[str, dict[str, str]]:
+        asked.append((dag_id, which))
+        return {"manual__test": {"fetch_0": "skipped", "fetch_1": "failed", "fetch_2": "upstream_failed"}}
+
+    context = make_context()
+    context["ti"].get_task_states = states
+    planned = [{"obj": name, "field": "000+14", "telescope": "apo25m"} for name in (NAME, OTHER, THIRD)]
+    with pytest.raises(AirflowFailException, match=f"unfinished: {OTHER}, {THIRD};".replace("+", "[+]")):
+        report(planned, None, context, fetch_task_id="fetch")
+    assert asked == [("a_dag", {"task_ids": ["fetch"], "run_ids": ["manual__test"]})]
+    assert report(planned[:1], None, context, fetch_task_id="fetch")[0].startswith(f"{NAME}: missing: did not come")
