@@ -21,6 +21,8 @@ from include.settings import Settings
 
 SETTINGS = Settings()
 FIRST_LIGHT = datetime(2011, 4, 1, tzinfo=UTC)
+MAX_ACTIVE_RUNS = 16
+"""Above the longest wait_hours in days: a night that waits for its files keeps no later one from starting."""
 
 DOC = """
 ### A night at {name}
@@ -37,6 +39,18 @@ PARAMS = {
     "mjd": Param(
         None, type=["null", "integer"], minimum=55000, maximum=99999, title="SDSS MJD",
         description="The night to process; empty: the night that contains the run's logical date.",
+    ),
+    "reprocess": Param(
+        False, type="boolean", title="Do it again",
+        description="Take all files of the night, also those that are complete or rejected. Otherwise only what is not done.",
+    ),
+    "visits": Param(
+        False, type="boolean", title="Labels of each visit",
+        description="Normalise and infer each visit on its own, into a table of visits, instead of their stack.",
+    ),
+    "use_remote": Param(
+        False, type="boolean", title="Fetch what is missing",
+        description="Fetch the files that are known to be of this night and are not here from the SDSS or your mirror.",
     ),
     "wait_hours": Param(
         12, type="number", minimum=0, maximum=240, title="Wait (hours)",
@@ -77,7 +91,7 @@ def nightly(telescope: str) -> DAG:
         schedule=ObservingNightTimetable(telescope, SETTINGS.start_date),
         start_date=FIRST_LIGHT,
         catchup=SETTINGS.start_date is not None,
-        max_active_runs=4,
+        max_active_runs=MAX_ACTIVE_RUNS,
         params=PARAMS,
         default_args=RETRIES,
         doc_md=DOC.format(name=OBSERVATORIES[telescope].name),

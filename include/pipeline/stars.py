@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.apogee.apstar import READER_VERSION
@@ -71,6 +72,26 @@ def _outcome(
         return _absent(workspace, obj, str(path))
     except OSError:
         content = subject_of_path(str(path))
+    return _of_content(workspace, obj, content, identities, model_id)
+
+
+def file_outcomes(
+    workspace: Workspace, paths: Sequence[str], identities: ResultIdentities, model_id: str | None
+) -> list[StarOutcome]:
+    """Return what the catalogue knows of the files at these paths, in their order, each named by its star."""
+    indexed = workspace.catalog.indexed(paths)
+    outcomes = []
+    for path in paths:
+        entry = indexed.get(path)
+        content = (entry.digest if entry else None) or subject_of_path(path)
+        obj = entry.obj if entry else Path(path).name
+        outcomes.append(_of_content(workspace, obj, content, identities, model_id))
+    return outcomes
+
+
+def _of_content(
+    workspace: Workspace, obj: str, content: str, identities: ResultIdentities, model_id: str | None
+) -> StarOutcome:
     expected = identities(content, model_id)
     if expected.result_id and (result := workspace.catalog.result(expected.result_id)):
         return StarOutcome(obj, result)

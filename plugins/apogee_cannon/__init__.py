@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from apogee_cannon.operators.fetch import FetchApStarOperator
     from apogee_cannon.operators.fetch_night import FetchNightOperator
+    from apogee_cannon.operators.folder import ListFolderOperator, ReportFolderOperator
     from apogee_cannon.operators.infer import InferLabelsOperator
     from apogee_cannon.operators.models import AcceptModelOperator, PinModelOperator
     from apogee_cannon.operators.nights import ListApStarsOperator, PublishNightOperator
@@ -29,10 +30,12 @@ _MODULE_OF = {
     "FetchNightOperator": "apogee_cannon.operators.fetch_night",
     "InferLabelsOperator": "apogee_cannon.operators.infer",
     "ListApStarsOperator": "apogee_cannon.operators.nights",
+    "ListFolderOperator": "apogee_cannon.operators.folder",
     "ListStarsOperator": "apogee_cannon.operators.stars",
     "ObservingNightTimetable": "apogee_cannon.timetable",
     "PinModelOperator": "apogee_cannon.operators.models",
     "PublishNightOperator": "apogee_cannon.operators.nights",
+    "ReportFolderOperator": "apogee_cannon.operators.folder",
     "ReportStarsOperator": "apogee_cannon.operators.stars",
     "TrainCannonOperator": "apogee_cannon.operators.train",
     "TrainingSetSensor": "apogee_cannon.sensors.training_set",
@@ -46,10 +49,12 @@ __all__ = [
     "FetchNightOperator",
     "InferLabelsOperator",
     "ListApStarsOperator",
+    "ListFolderOperator",
     "ListStarsOperator",
     "ObservingNightTimetable",
     "PinModelOperator",
     "PublishNightOperator",
+    "ReportFolderOperator",
     "ReportStarsOperator",
     "TrainCannonOperator",
     "TrainingSetSensor",

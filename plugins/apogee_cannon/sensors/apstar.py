@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 DEFERRAL_MARGIN = timedelta(hours=1)
 """The triggerer's own time limit lies this much after the sensor's deadline, which normally ends the wait."""
+log = logging.getLogger(__name__)
 LONGEST_LIST = 1000
 """Files that a trigger may be asked to look at, each with a ``stat``, again and again."""
 
@@ -226,11 +228,11 @@ class ApStarSensor(BaseSensorOperator):
         elif now >= deadline:
             because = f"the deadline was {deadline.isoformat(timespec='seconds')}"
         else:
-            return self._sleep("look_at_folder", deadline, now, until=deadline.isoformat())
+            self._sleep("look_at_folder", deadline, now, until=deadline.isoformat())
         self.log.info("%s: %d files, waiting ends: %s", self.folder, look.n_files, because)
         return {"files": look.n_files, "new": len(look.new), "because": because}
 
-    def _sleep(self, method: str, deadline: datetime, now: datetime, **kwargs: Any) -> Any:
+    def _sleep(self, method: str, deadline: datetime, now: datetime, **kwargs: Any) -> NoReturn:
         """Defer until the next look, which `method` takes with `kwargs`."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
@@ -255,5 +257,15 @@ def _last_change(look: NightLook, seen: Mapping[str, str] | None, now: datetime)
 
 
 def _all_are_here(workspace: Workspace, telescope: str, mjd: int) -> int | None:
-    """How many files the night should have, when they are known and all here; otherwise None."""
-    return None
+    """Return how many files the night should have by the visit summary, when they are all here; otherwise None."""
+    from include.apogee.visit_summary import VisitSummaryError
+    from include.pipeline.expected import expected_files
+
+    if workspace.settings.visit_summary is None:
+        return None
+    try:
+        expected = expected_files(workspace, telescope, mjd)
+    except (VisitSummaryError, OSError) as fault:
+        log.warning("the visit summary does not help to wait: %s", fault)
+        return None
+    return len(expected.files) if expected.files and not expected.missing else None

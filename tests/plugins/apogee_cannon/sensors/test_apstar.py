@@ -147,6 +147,29 @@ def test_a_mirror_that_preserves_times_is_waited_for_all_the_same(
     assert "quiet for 60" in resume(context, event=datetime.now(UTC), seen=seen)["because"]
 
 
+def test_the_wait_ends_when_all_that_a_summary_lists_is_here(
+    files_of_tonight: list[Path],
+    tonight: int,
+    make_context: MakeContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stars = [path.stem.split("-", 2)[2] for path in files_of_tonight]
+    field = files_of_tonight[0].parent.name
+    summary = tmp_path / "allVisit.csv"
+    rows = [f"{star},apo25m,{tonight},{field}" for star in stars]
+    summary.write_text(
+        "\n".join(["APOGEE_ID,TELESCOPE,MJD,FIELD", *rows, f"2M00000000+0000000,apo25m,{tonight},{field}"])
+    )
+    monkeypatch.setenv("APOGEE_CANNON_VISIT_SUMMARY", str(summary))
+    deferred(sensor(telescope="apo25m").execute, make_context(mjd=tonight))
+    summary.write_text("\n".join(["APOGEE_ID,TELESCOPE,MJD,FIELD", *rows]))
+    answer = sensor(telescope="apo25m").execute(make_context(mjd=tonight))
+    assert answer["because"] == f"all of {len(rows)} expected files are here"
+    summary.write_text("nothing of the kind")
+    deferred(sensor(telescope="apo25m").execute, make_context(mjd=tonight))
+
+
 def test_a_file_that_is_still_being_written_is_waited_for(
     files_of_tonight: list[Path], tonight: int, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
