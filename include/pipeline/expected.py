@@ -75,10 +75,8 @@ def _of_catalogue(workspace: Workspace, archive: Archive, telescope: str, mjd: i
             keys = archive.keys(path)
         except ValueError:
             continue  # it was read from elsewhere: no server has it
-        if release_layout(keys.release) == archive.layout and (keys.apred, keys.telescope) == (
-            archive.apred,
-            telescope,
-        ):
+        of_reduction = release_layout(keys.release) == archive.layout and keys.apred == archive.apred
+        if of_reduction and keys.telescope == telescope:
             yield keys
 
 

@@ -143,6 +143,8 @@ def serve(host: str = "127.0.0.1") -> Iterator[Remote]:
         remote.base = f"http://{host}:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield remote
-        server.shutdown()
-        thread.join()
+        try:
+            yield remote
+        finally:
+            server.shutdown()
+            thread.join()
