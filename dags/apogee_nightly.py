@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Param, TriggerRule, task_group
 
 from apogee_cannon import (
     ApStarSensor,
+    FetchNightOperator,
     ListApStarsOperator,
     ObservingNightTimetable,
     PinModelOperator,
@@ -42,7 +43,7 @@ PARAMS = {
     ),
     "reprocess": Param(
         False, type="boolean", title="Do it again",
-        description="Take all files of the night, also those that are complete or rejected. Otherwise only what is not done.",
+        description="Take all files of the night, also what is complete or rejected; otherwise what is not done.",
     ),
     "visits": Param(
         False, type="boolean", title="Labels of each visit",
@@ -103,7 +104,9 @@ def nightly(telescope: str) -> DAG:
             wait="{{ params.wait_hours }}",
             settle_time="{{ params.settle_seconds }}",
         )
-        pin = PinModelOperator(task_id="pin_model")
+        fetch = FetchNightOperator(task_id="fetch_apstars", telescope=telescope, use_remote="{{ params.use_remote }}")
+        # Whatever became of the fetching: what is here is processed, and the leaf `fetched` below makes the run red.
+        pin = PinModelOperator(task_id="pin_model", trigger_rule=TriggerRule.ALL_DONE)
         listing = ListApStarsOperator(
             task_id="list_apstars",
             telescope=telescope,
@@ -112,6 +115,8 @@ def nightly(telescope: str) -> DAG:
             late_nights="{{ params.late_nights }}",
             max_instances="{{ params.max_instances }}",
             backfill_batch="{{ params.backfill_batch }}",
+            reprocess="{{ params.reprocess }}",
+            settle_time="{{ params.settle_seconds }}",
         )
 
         @task_group(group_id="star", prefix_group_id=False)
@@ -126,9 +131,11 @@ def nightly(telescope: str) -> DAG:
             max_rejected_share="{{ params.max_rejected_share }}",
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        # A leaf of its own: when a run that was cleared cannot list its files, publishing the old listing must not be green.
+        # Leaves of their own: when a run that was cleared cannot list its files, publishing the old listing must not be
+        # green, and neither must a night be whose files could not be fetched.
         listing >> EmptyOperator(task_id="listed")
-        wait >> pin
+        fetch >> EmptyOperator(task_id="fetched")
+        wait >> fetch >> pin
         analyse.partial(model_id=pin.output).expand(apstar_paths=listing.output) >> publish
     return dag
 

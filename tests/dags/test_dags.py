@@ -22,6 +22,7 @@ def dagbag() -> DagBag:
 def test_every_dag_loads(dagbag: DagBag) -> None:
     assert dagbag.import_errors == {}
     assert set(dagbag.dags) == {
+        "apogee_folder",
         "apogee_nightly_apo25m",
         "apogee_nightly_lco25m",
         "apogee_stars",
@@ -41,10 +42,10 @@ def test_the_way_of_a_night(dagbag: DagBag) -> None:
     for telescope in ("apo25m", "lco25m"):
         dag = dagbag.dags[f"apogee_nightly_{telescope}"]
         assert dag.get_task("list_apstars").upstream_task_ids == {"pin_model"}
-        assert dag.get_task("pin_model").upstream_task_ids == {"wait_for_apstars"}
+        assert dag.get_task("pin_model").upstream_task_ids == {"fetch_apstars"}
         assert "normalize" in dag.get_task("infer").upstream_task_ids
         assert dag.get_task("publish_night").trigger_rule == "all_done"
-        assert {task.task_id for task in dag.leaves} == {"publish_night", "listed"}
+        assert {task.task_id for task in dag.leaves} == {"publish_night", "listed", "fetched"}
 
 
 def test_every_task_and_dag_is_documented(dagbag: DagBag) -> None:
