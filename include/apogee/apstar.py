@@ -95,7 +95,7 @@ def read_apstar(path: str | Path) -> ApStar:
     return parse_apstar(read_content(path), path=path)
 
 
-def parse_apstar(content: bytes, *, path: str | Path) -> ApStar:
+def parse_apstar(content: bytes, *, path: str | Path, digest: str | None = None) -> ApStar:
     """Understand the bytes of an apStar file.
 
     Parameters
@@ -104,6 +104,8 @@ def parse_apstar(content: bytes, *, path: str | Path) -> ApStar:
         The whole file.
     path
         Where it was read: for messages, and for the star's name where the header has none.
+    digest
+        SHA-256 of the content, where the caller knows it.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def parse_apstar(content: bytes, *, path: str | Path) -> ApStar:
         visits=visits,
         visit_rows=np.array([visit.row for visit in visits if visit.row is not None], dtype=np.intp),
         snr=snr,
-        digest=digest_bytes(content),
+        digest=digest or digest_bytes(content),
         path=str(path),
         **identity,
     )

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from include.catalog.columns import canonical_json
@@ -70,12 +70,12 @@ class Database:
         Raises
         ------
         CatalogError
-            A row names another one that is not there.
+            A row names another one that is not there, or holds a value that its column does not take.
         """
         try:
             with self._writing.begin() as connection:
                 yield connection
-        except IntegrityError as error:
+        except (IntegrityError, DataError) as error:
             raise CatalogError(
                 f"the catalogue takes no such row ({' '.join(str(error.orig).split())}): record a spectrum before its "
                 "normalisation, that and the model before a result."
@@ -123,6 +123,22 @@ def insert_once(connection: Connection, table: Table, row: Row) -> bool:
     if dialect == "postgresql":
         return connection.execute(postgresql.insert(table).values(row).on_conflict_do_nothing()).rowcount == 1
     return insert_or_pass(connection, table, row)
+
+
+def insert_each_once(connection: Connection, table: Table, rows: Sequence[Row]) -> set[Any]:
+    """Insert those of `rows` whose primary key, one column, is not there; the keys that were inserted.
+
+    Rows are taken in the order of their keys: of two processes that insert the same ones, one waits for the other, and
+    never each for the other.
+    """
+    if not rows:
+        return set()
+    (key,) = table.primary_key
+    rows = sorted(rows, key=lambda row: row[key.name])
+    if connection.dialect.name not in ("sqlite", "postgresql"):
+        return {row[key.name] for row in rows if insert_or_pass(connection, table, row)}
+    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    return set(connection.scalars(statement.on_conflict_do_nothing().returning(key), rows))
 
 
 def insert_or_pass(connection: Connection, table: Table, row: Row) -> bool:

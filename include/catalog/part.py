@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from itertools import islice
@@ -11,7 +12,7 @@ from sqlalchemy import Column, Connection, Table, insert, select
 from sqlalchemy import Row as DatabaseRow
 
 from include.catalog import schema
-from include.catalog.database import Database, insert_once
+from include.catalog.database import Database, insert_each_once
 from include.catalog.records import WorkKind, utc_now
 
 CHUNK = 5000
@@ -27,11 +28,18 @@ class Part:
 
     def _record_product(self, connection: Connection, kind: WorkKind, table: Table, record: Any) -> bool:
         """Insert a product under its identity, or count that it was made a second time."""
-        if insert_once(connection, table, row_of(record, table)):
-            return True
-        again = {"kind": kind, "identity": record.id, "created": utc_now()}
-        connection.execute(insert(schema.duplicate_work), again)
-        return False
+        return bool(self._record_products(connection, kind, table, [record]))
+
+    def _record_products(
+        self, connection: Connection, kind: WorkKind, table: Table, records: Sequence[Any]
+    ) -> set[str]:
+        """Insert products under their identities, and count those that were there; the identities that are new."""
+        new = insert_each_once(connection, table, [row_of(record, table) for record in records])
+        twice = Counter(record.id for record in records) - Counter(new)
+        again = [{"kind": kind, "identity": identity, "created": utc_now()} for identity in twice.elements()]
+        if again:
+            connection.execute(insert(schema.duplicate_work), again)
+        return new
 
     def _find(self, record_type: type[T], table: Table, keys: Iterable[str]) -> dict[str, T]:
         """Return the records of `table` with these primary keys, by key; those that are not there are left out."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 
 from include.catalog import schema
-from include.catalog.database import insert_once
+from include.catalog.database import insert_each_once, insert_once, upsert
 from include.catalog.part import Part, as_fields, chunks, columns_for, row_of
 from include.catalog.records import (
+    FileState,
     LabelValue,
     NormalizationRecord,
+    NormalizedFile,
     RejectionRecord,
     ResultRecord,
     ResultRow,
@@ -22,6 +24,7 @@ RESULT = schema.result
 ROW = schema.result_row
 LABEL = schema.label
 REJECTION = schema.rejection
+SPECTRUM = schema.spectrum
 
 
 class Products(Part):
@@ -32,6 +35,24 @@ class Products(Part):
         with self._database.write() as connection:
             return self._record_product(connection, WorkKind.NORMALIZATION, schema.normalization, normalization)
 
+    def record_normalized_files(self, files: Sequence[NormalizedFile]) -> None:
+        """Record files that were read and normalised, their paths and contents included, in one transaction.
+
+        What holds for each of them is what :meth:`record_normalization`, ``record_spectrum`` and ``index_files`` say.
+        """
+        spectra = {each.spectrum.digest: each.spectrum for each in files}
+        entries = {each.file.path: each.file for each in files}
+        with self._database.write() as connection:
+            new = insert_each_once(connection, SPECTRUM, [row_of(item, SPECTRUM) for item in spectra.values()])
+            visits = [
+                row_of(visit, schema.visit, digest=digest) for digest in sorted(new) for visit in spectra[digest].visits
+            ]
+            if visits:
+                connection.execute(insert(schema.visit), visits)
+            upsert(connection, schema.archive_file, [row_of(file, schema.archive_file) for file in entries.values()])
+            products = [each.normalization for each in files]
+            self._record_products(connection, WorkKind.NORMALIZATION, schema.normalization, products)
+
     def normalization(self, identity: str) -> NormalizationRecord | None:
         """Return the normalised spectrum with that identity, if it was made."""
         return self.normalizations([identity]).get(identity)
@@ -40,13 +61,28 @@ class Products(Part):
         """Return the normalised spectra that were made, by their identity; others are left out."""
         return self._find(NormalizationRecord, schema.normalization, identities)
 
+    def paths_of(self, digest: str) -> list[str]:
+        """Return the paths that hold a content, or held it when last seen; those that are there come first.
+
+        Where it was first read is among them: that path may hold another one now.
+        """
+        file = schema.archive_file
+        query = select(file.c.path).where(file.c.digest == digest)
+        ordered = query.order_by(case((file.c.state == FileState.PRESENT, 0), else_=1), file.c.path)
+        first = select(SPECTRUM.c.path).where(SPECTRUM.c.digest == digest)
+        with self._database.read() as connection:
+            return list(dict.fromkeys([*connection.scalars(ordered), *connection.scalars(first)]))
+
     def record_result(self, result: ResultRecord) -> bool:
         """Record a result, its rows and labels: whether it is new.  One that is there is counted as work done twice."""
+        return bool(self.record_results([result]))
+
+    def record_results(self, results: Sequence[ResultRecord]) -> set[str]:
+        """Record results as :meth:`record_result` does, in one transaction: the identities of those that are new."""
         with self._database.write() as connection:
-            if not self._record_product(connection, WorkKind.RESULT, RESULT, result):
-                return False
-            _insert_rows(connection, result)
-            return True
+            new = self._record_products(connection, WorkKind.RESULT, RESULT, results)
+            _insert_rows(connection, list({each.id: each for each in results if each.id in new}.values()))
+            return new
 
     def result(self, identity: str) -> ResultRecord | None:
         """Return the result with that identity, if it was made; its labels are in the order of the model's."""
@@ -74,12 +110,18 @@ class Products(Part):
             return is_new
 
     def rejections(self, subjects: Iterable[str], reader_version: str) -> dict[str, RejectionRecord]:
-        """Return each subject's newest rejection by that version of the reader; others are left out."""
+        """Return each subject's newest rejection by that version of the reader; others are left out.
+
+        A rejection stays on record and counts no more once the content, or that normalisation of it, was normalised after
+        all: somebody had it tried again.
+        """
         found: dict[str, RejectionRecord] = {}
         query = select(*columns_for(RejectionRecord, REJECTION)).order_by(REJECTION.c.created)
         with self._database.read() as connection:
             for chunk in chunks(set(subjects)):
-                chosen = query.where(REJECTION.c.subject.in_(chunk), REJECTION.c.reader_version == reader_version)
+                chosen = query.where(
+                    REJECTION.c.subject.in_(chunk), REJECTION.c.reader_version == reader_version, ~_was_refuted()
+                )
                 for row in connection.execute(chosen):
                     found[row.subject] = RejectionRecord(**as_fields(row))
         return found
@@ -93,10 +135,19 @@ class Products(Part):
         return {kind: counted.get(kind, 0) for kind in WorkKind}
 
 
-def _insert_rows(connection: Connection, result: ResultRecord) -> None:
-    rows = [row_of(row, ROW, result_id=result.id) for row in result.rows]
+def _was_refuted() -> ColumnElement[bool]:
+    made = schema.normalization
+    by_content = select(made.c.id).where(made.c.digest == REJECTION.c.subject).exists()
+    return by_content | select(made.c.id).where(made.c.id == REJECTION.c.subject).exists()
+
+
+def _insert_rows(connection: Connection, results: Sequence[ResultRecord]) -> None:
+    rows = [row_of(row, ROW, result_id=result.id) for result in results for row in result.rows]
     labels = [
-        {"result_id": result.id, "row": row.row, **label._asdict()} for row in result.rows for label in row.labels
+        {"result_id": result.id, "row": row.row, **label._asdict()}
+        for result in results
+        for row in result.rows
+        for label in row.labels
     ]
     if rows:
         connection.execute(insert(ROW), rows)

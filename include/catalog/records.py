@@ -144,6 +144,14 @@ class NormalizationRecord:
     created: datetime = dataclasses.field(default_factory=utc_now)
 
 
+class NormalizedFile(NamedTuple):
+    """All that reading and normalising a file gave: its path now, its content, and the product."""
+
+    file: ArchiveFile
+    spectrum: SpectrumRecord
+    normalization: NormalizationRecord
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelRecord:
     """A trained model: from which training set, with which parameters, and the file that holds it."""

@@ -1,7 +1,7 @@
 """Normalised spectra and a model become labels.
 
 Takes identities of normalisations and of a model; done already where a result by that model exists; makes results with
-every label, its errors and the full covariance.
+every label, its errors and the full covariance.  A file whose product cannot be read is no matter of the others.
 """
 
 from __future__ import annotations
@@ -10,20 +10,40 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from include.catalog.records import LabelValue, NormalizationRecord, ResultRecord, ResultRow
+from include.catalog.part import chunks
+from include.catalog.records import NormalizationRecord, ResultRecord, ResultRow
 from include.errors import BadInputError, Reason
 from include.identity import short
+from include.pipeline.agreement import compare_results
 from include.pipeline.identities import InferenceParameters, result_id
+from include.pipeline.outcome import Outcome, attempt, record_together
+from include.pipeline.rebuild import read_or_rebuild
+from include.pipeline.result_rows import result_rows
 
 if TYPE_CHECKING:
-    from include.cannon.inference import Floats, Inference
     from include.cannon.model import CannonModel
     from include.cannon.normalized import NormalizedSpectrum
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+INFERRED_TOGETHER = 256
+"""Files whose spectra are in memory at once, and whose results are recorded in one transaction."""
+
+
+class NotNormalizedError(LookupError):
+    """A normalisation that is not on record: its file's normalize task comes first."""
+
+
+@dataclass(frozen=True)
+class InferredFile:
+    """What :func:`infer_files` answers for a file: the result's identity, and whether it was there already."""
+
+    result_id: str
+    already_complete: bool
 
 
 @dataclass(frozen=True)
@@ -35,30 +55,75 @@ class Inferred:
 
 
 def infer_labels(
-    workspace: Workspace, normalization_ids: Sequence[str], model_id: str, parameters: InferenceParameters
+    workspace: Workspace,
+    normalization_ids: Sequence[str],
+    model_id: str,
+    parameters: InferenceParameters,
+    *,
+    again: bool = False,
 ) -> Inferred:
+    """Infer the labels of normalised files, all or an error; arguments and errors as for :func:`infer_files`.
+
+    The first error of a file is raised after the others were recorded.
+    """
+    files = [outcome.get() for outcome in infer_files(workspace, normalization_ids, model_id, parameters, again=again)]
+    return Inferred(tuple(file.result_id for file in files), sum(file.already_complete for file in files))
+
+
+def infer_files(
+    workspace: Workspace,
+    normalization_ids: Sequence[str],
+    model_id: str,
+    parameters: InferenceParameters,
+    *,
+    again: bool = False,
+) -> list[Outcome[InferredFile]]:
     """Infer the labels of normalised files, all rows of all files in one call of the engine.
+
+    Parameters
+    ----------
+    workspace
+        The installation.
+    normalization_ids
+        Identities of normalisations; a product that is missing or damaged is made anew.
+    model_id
+        Identity of the model.
+    parameters
+        How labels are inferred.
+    again
+        Do it although it is done.  The record stays, and the work is counted as done twice.
+
+    Returns
+    -------
+    list of Outcome
+        What became of each file, in their order.  A fault is a BadInputError where the content is nowhere any more, a
+        :class:`NotNormalizedError`, or what :func:`include.pipeline.rebuild.read_or_rebuild` raises.
 
     Raises
     ------
     BadInputError
         The model is not on record, or its file is not there or not whole.
     OSError
-        A product cannot be read now; try again (a normalisation that was deleted is made anew by its own step).
+        The model or the catalogue cannot be read now; try again.
     """
     started = time.perf_counter()
-    parts = parameters.as_json()
-    identities = {item: result_id(item, model_id, parts) for item in normalization_ids}
-    existing = workspace.catalog.results(list(identities.values()))
+    run = _Run(workspace, model_id, parameters)
+    identities = {item: result_id(item, model_id, run.parts) for item in normalization_ids}
+    existing = set() if again else workspace.catalog.results(identities.values())
+    outcomes = {
+        item: Outcome(item, InferredFile(identity, identity in existing)) for item, identity in identities.items()
+    }
     due = [item for item, identity in identities.items() if identity not in existing]
     if due:
-        _infer(workspace, due, identities, model_id, parameters)
-    seconds = time.perf_counter() - started
+        model = read_model(workspace, model_id)
+        for some in chunks(due, INFERRED_TOGETHER):
+            faults = run.of(model, {item: identities[item] for item in some}, compare=again)
+            outcomes |= {item: Outcome(item, fault=fault) for item, fault in faults.items()}
     log.info(
         "%d file(s) inferred with model %s in %.2f s, %d complete before",
-        len(due), short(model_id), seconds, len(identities) - len(due),
+        len(due), short(model_id), time.perf_counter() - started, len(identities) - len(due),
     )  # fmt: skip
-    return Inferred(tuple(identities.values()), len(identities) - len(due))
+    return [outcomes[item] for item in normalization_ids]
 
 
 def stars_of(workspace: Workspace, normalization_ids: Sequence[str]) -> list[str]:
@@ -67,32 +132,6 @@ def stars_of(workspace: Workspace, normalization_ids: Sequence[str]) -> list[str
     digests = [records[item].digest for item in normalization_ids if item in records]
     spectra = workspace.catalog.spectra(digests)
     return [spectra[digest].obj for digest in digests if digest in spectra]
-
-
-def _infer(
-    workspace: Workspace, due: list[str], identities: dict[str, str], model_id: str, parameters: InferenceParameters
-) -> None:
-    import numpy as np
-
-    model = read_model(workspace, model_id)
-    records = workspace.catalog.normalizations(due)
-    spectra = [_spectrum(workspace, records.get(item), item) for item in due]
-    started = time.perf_counter()
-    inference = model.infer(
-        np.concatenate([spectrum.flux for spectrum in spectra]),
-        np.concatenate([spectrum.ivar for spectrum in spectra]),
-        n_initialisations=parameters.n_initialisations,
-        use_derivatives=parameters.use_derivatives,
-        wavelength=spectra[0].wavelength,  # all apStar files share one grid, which may not be the training set's
-        starflag=np.concatenate([np.full(len(spectrum.flux), spectrum.starflag) for spectrum in spectra]),
-    )
-    seconds = (time.perf_counter() - started) / len(due)
-    raw_errors, first = inference.raw_errors, 0
-    for item, spectrum in zip(due, spectra, strict=True):
-        stacked = records[item].parameters["sum_axis"] == 0
-        rows = _rows(inference, raw_errors, (None,) * len(spectrum.flux) if stacked else spectrum.mjds, first)
-        first += len(rows)
-        workspace.catalog.record_result(_record(identities[item], item, model_id, parameters, rows, seconds))
 
 
 def read_model(workspace: Workspace, model_id: str) -> CannonModel:
@@ -113,62 +152,98 @@ def read_model(workspace: Workspace, model_id: str) -> CannonModel:
     return CannonModel.read(workspace.model_path(model_id))  # not record.path: the data folder may have moved
 
 
-def _spectrum(workspace: Workspace, record: NormalizationRecord | None, identity: str) -> NormalizedSpectrum:
-    from include.cannon.normalized import read_normalized
+class _File(NamedTuple):
+    """A file whose spectrum is in memory: its result's identity, its normalisation and that spectrum."""
 
-    if record is None:
-        raise BadInputError(
-            Reason.MISSING, f"no normalisation {short(identity)} in the catalogue: run the file's normalize task first."
+    identity: str
+    normalization: NormalizationRecord
+    spectrum: NormalizedSpectrum
+
+    @property
+    def mjds(self) -> tuple[int | None, ...]:
+        """Of each row; None for a stack, also of a single visit."""
+        n_rows = len(self.spectrum.flux)
+        return (None,) * n_rows if self.normalization.parameters["sum_axis"] == 0 else self.spectrum.mjds
+
+
+class _Run:
+    """One call of :func:`infer_files`."""
+
+    def __init__(self, workspace: Workspace, model_id: str, parameters: InferenceParameters) -> None:
+        self.workspace, self.model_id, self.parameters = workspace, model_id, parameters
+        self.parts = parameters.as_json()
+
+    def of(self, model: CannonModel, identities: dict[str, str], *, compare: bool) -> dict[str, Exception]:
+        """Infer some files and record their results; the faults, by normalisation."""
+        known = self.workspace.catalog.normalizations(identities)
+        read = [
+            attempt(item, partial(self._read, identity, item, known.get(item))) for item, identity in identities.items()
+        ]
+        inferred = self._infer(model, [each.get() for each in read if each.fault is None])
+        made = [each.get() for each in inferred if each.fault is None]
+        if compare:
+            self._compare(made)
+        refused = record_together(made, self.workspace.catalog.record_results) if made else []
+        faults = {each.subject: each.fault for each in read} | {each.subject: each.fault for each in inferred}
+        faults |= {result.normalization_id: fault for result, fault in zip(made, refused, strict=True)}
+        return {item: fault for item, fault in faults.items() if fault is not None}
+
+    def _read(self, identity: str, item: str, record: NormalizationRecord | None) -> _File:
+        if record is None:
+            raise NotNormalizedError(
+                f"no normalisation {short(item)} in the catalogue: run the file's normalize task first."
+            )
+        return _File(identity, record, read_or_rebuild(self.workspace, record))
+
+    def _infer(self, model: CannonModel, files: Sequence[_File]) -> list[Outcome[ResultRecord]]:
+        """Infer all in one call; should that fail, one by one, so that it fails for one alone."""
+        if not files:
+            return []
+        subjects = [file.normalization.id for file in files]
+        together = attempt("all", partial(self._results, model, files))
+        if together.fault is None:
+            return [Outcome(subject, result) for subject, result in zip(subjects, together.get(), strict=True)]
+        if len(files) == 1:
+            return [Outcome(subjects[0], fault=together.fault)]
+        log.warning("%d files are inferred one by one, for together they are not: %s", len(files), together.fault)
+        return [outcome for file in files for outcome in self._infer(model, [file])]
+
+    def _results(self, model: CannonModel, files: Sequence[_File]) -> list[ResultRecord]:
+        import numpy as np
+
+        started = time.perf_counter()
+        spectra = [file.spectrum for file in files]
+        n_rows = [len(spectrum.flux) for spectrum in spectra]
+        inference = model.infer(
+            np.concatenate([spectrum.flux for spectrum in spectra]),
+            np.concatenate([spectrum.ivar for spectrum in spectra]),
+            n_initialisations=self.parameters.n_initialisations,
+            use_derivatives=self.parameters.use_derivatives,
+            wavelength=spectra[0].wavelength,  # all apStar files share one grid, which may not be the training set's
+            starflag=np.repeat([int(spectrum.starflag) for spectrum in spectra], n_rows),
         )
-    return read_normalized(workspace.normalized_path(identity))
+        seconds = (time.perf_counter() - started) / len(files)
+        raw_errors, firsts = inference.raw_errors, np.cumsum([0, *n_rows[:-1]]).tolist()
+        return [
+            self._record(file, result_rows(inference, raw_errors, file.mjds, first), seconds)
+            for file, first in zip(files, firsts, strict=True)
+        ]
 
+    def _record(self, file: _File, rows: tuple[ResultRow, ...], seconds: float) -> ResultRecord:
+        from include.cannon.inference import METHOD_VERSION
 
-def _rows(inference: Inference, raw_errors: Floats, mjds: Sequence[int | None], first: int) -> tuple[ResultRow, ...]:
-    """The catalogue's rows of one file, whose first row in `inference` is `first`; a stack's row has no MJD of its own."""
-    return tuple(
-        ResultRow(
-            row=row,
-            mjd=mjds[row],
-            chi_sq=float(inference.chi_sq[index]),
-            reduced_chi_sq=float(inference.reduced_chi_sq[index]),
-            unexplained=float(inference.unexplained[index]),
-            snr=float(inference.snr[index]),
-            n_pixels=int(inference.n_pixels[index]),
-            converged=bool(inference.converged[index]),
-            flags=int(inference.flags[index]),
-            n_iterations=int(inference.n_iterations[index]),
-            covariance=tuple(tuple(float(value) for value in line) for line in inference.covariance[index]),
-            labels=tuple(
-                LabelValue(name, float(value), float(error), float(raw_error))
-                for name, value, error, raw_error in zip(
-                    inference.label_names,
-                    inference.labels[index],
-                    inference.errors[index],
-                    raw_errors[index],
-                    strict=True,
-                )
-            ),
+        return ResultRecord(
+            id=file.identity,
+            normalization_id=file.normalization.id,
+            model_id=self.model_id,
+            parameters=self.parts,
+            method_version=METHOD_VERSION,
+            seconds=seconds,
+            rows=rows,
         )
-        for row, index in enumerate(range(first, first + len(mjds)))
-    )
 
-
-def _record(
-    identity: str,
-    normalization: str,
-    model_id: str,
-    parameters: InferenceParameters,
-    rows: tuple[ResultRow, ...],
-    seconds: float,
-) -> ResultRecord:
-    from include.cannon.inference import METHOD_VERSION
-
-    return ResultRecord(
-        id=identity,
-        normalization_id=normalization,
-        model_id=model_id,
-        parameters=parameters.as_json(),
-        method_version=METHOD_VERSION,
-        seconds=seconds,
-        rows=rows,
-    )
+    def _compare(self, made: Sequence[ResultRecord]) -> None:
+        """Hold what was inferred again against what is on record."""
+        for result in made:
+            if (before := self.workspace.catalog.result(result.id)) is not None:
+                compare_results(result.id, before.rows, result.rows)

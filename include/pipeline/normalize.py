@@ -1,30 +1,40 @@
-"""One apStar file becomes a normalised spectrum.
+"""apStar files become normalised spectra.
 
-Takes the path of a file; done already when its content was normalised with the same parameters and the product is there;
-makes a FITS product and its row in the catalogue, or a recorded rejection.
+Takes paths; done already for each whose content was normalised with the same parameters and whose product is there; makes
+a FITS product and its row in the catalogue for each file, or a recorded rejection.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.apogee.apstar import READER_VERSION, parse_apstar
 from include.apogee.content import read_content
-from include.catalog.records import NormalizationRecord, RejectionRecord, Stage, subject_of_path
+from include.catalog.records import NormalizationRecord, NormalizedFile, RejectionRecord, Stage, subject_of_path
 from include.errors import BadInputError, Reason
-from include.identity import digest_bytes, digest_file, short
+from include.identity import digest_bytes, short
+from include.pipeline.agreement import compare_spectra
 from include.pipeline.identities import NormalizationParameters, normalization_id
-from include.pipeline.registration import look_at, register_file, register_unreadable
+from include.pipeline.known_files import KnownFiles
+from include.pipeline.outcome import Outcome, attempt, record_together
+from include.pipeline.regions import keep_regions
+from include.pipeline.registration import Glance, look_at, records_of, register_file, register_unreadable
 
 if TYPE_CHECKING:
     from include.apogee.apstar import ApStar
+    from include.cannon.normalized import NormalizedSpectrum
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+RECORDED_TOGETHER = 32
+"""Files of a batch that are recorded in one transaction: a crash leaves at most so many to be done again."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +46,22 @@ class Normalized:
     already_complete: bool
 
 
-def normalize_file(workspace: Workspace, path: str | Path, parameters: NormalizationParameters) -> Normalized:
+def normalize_file(
+    workspace: Workspace, path: str | Path, parameters: NormalizationParameters, *, again: bool = False
+) -> Normalized:
     """Normalise one apStar file, unless that is done.
+
+    Parameters
+    ----------
+    workspace
+        The installation.
+    path
+        The file.
+    parameters
+        How its continuum is fitted.
+    again
+        Do it although it is done, and try what was rejected once more.  The product on disk is replaced; the record stays,
+        and the work is counted as done twice.
 
     Raises
     ------
@@ -46,94 +70,156 @@ def normalize_file(workspace: Workspace, path: str | Path, parameters: Normaliza
     OSError
         Trouble with the disk or the database that may pass; try again.
     """
-    parts = parameters.as_json()
-    try:
-        return _complete(workspace, path, parts) or _make(workspace, path, parameters, parts)
-    except BadInputError as fault:
-        log.warning("rejected %s: %s: %s", Path(path).name, fault.reason, fault.message)
-        raise
+    (outcome,) = normalize_files(workspace, [path], parameters, again=again)
+    return outcome.get()
 
 
-def _complete(workspace: Workspace, path: str | Path, parts: dict[str, object]) -> Normalized | None:
-    """The product of the file's present content, when it exists on record and on disk.
+def normalize_files(
+    workspace: Workspace, paths: Sequence[str | Path], parameters: NormalizationParameters, *, again: bool = False
+) -> list[Outcome[Normalized]]:
+    """Normalise files, each on its own: what became of each, in their order.  Arguments as for :func:`normalize_file`."""
+    return _Run(workspace, parameters, again=again).of(paths)
 
-    A recorded rejection of the same content ends the step as well, without reading the file a second time.
+
+def make_product(
+    workspace: Workspace, star: ApStar, parameters: NormalizationParameters, parts: dict[str, object]
+) -> NormalizationRecord:
+    """Normalise a star and write its product; the record of it, which is for the caller to keep.
+
+    Raises
+    ------
+    BadInputError
+        NO_CONTINUUM.
+    OSError
+        The product cannot be written.
     """
-    try:
-        content = digest_file(path)
-    except OSError:
-        return None  # what is the matter with it is the reader's to say
-    identity = normalization_id(content, parts)
-    rejected = workspace.catalog.rejections([content, identity], READER_VERSION)
-    if fault := rejected.get(content) or rejected.get(identity):
-        raise BadInputError(fault.reason, fault.message)
-    record, spectrum = workspace.catalog.normalization(identity), workspace.catalog.spectrum(content)
-    if record is None or spectrum is None or not workspace.normalized_path(identity).exists():
-        return None
-    log.info("%s is complete: normalisation %s", spectrum.obj, short(identity))
-    return Normalized(identity, spectrum.obj, already_complete=True)
-
-
-def _make(
-    workspace: Workspace, path: str | Path, parameters: NormalizationParameters, parts: dict[str, object]
-) -> Normalized:
     from include.cannon.continuum import METHOD_VERSION, normalize
     from include.cannon.normalized import write_normalized
 
     started = time.perf_counter()
-    star = _read(workspace, path)
     identity = normalization_id(star.digest, parts)
-    try:
-        spectra = normalize(
-            star, parameters.regions, length=parameters.length, order=parameters.order, sum_axis=parameters.sum_axis
-        )
-    except BadInputError as fault:
-        _reject(workspace, identity, Stage.NORMALIZE, path, fault)
-        raise
+    spectra = normalize(
+        star, parameters.regions, length=parameters.length, order=parameters.order, sum_axis=parameters.sum_axis
+    )
     product = workspace.normalized_path(identity)
     write_normalized(product, spectra, star=star, provenance={"NORMID": identity, "NORMVERS": METHOD_VERSION})
-    seconds = time.perf_counter() - started
-    workspace.catalog.record_normalization(
-        NormalizationRecord(
-            id=identity,
-            digest=star.digest,
-            path=str(product),
-            n_rows=len(spectra.flux),
-            parameters=parts,
-            method_version=METHOD_VERSION,
-            seconds=seconds,
-        )
+    return NormalizationRecord(
+        id=identity,
+        digest=star.digest,
+        path=str(product),
+        n_rows=len(spectra.flux),
+        parameters=parts,
+        method_version=METHOD_VERSION,
+        seconds=time.perf_counter() - started,
     )
-    log.info("%s: %d row(s) normalised in %.2f s: %s", star.obj, len(spectra.flux), seconds, short(identity))
-    return Normalized(identity, star.obj, already_complete=False)
 
 
-def _read(workspace: Workspace, path: str | Path) -> ApStar:
-    """Read the file and put its content on record, or its rejection."""
-    subject = subject_of_path(str(path))
-    try:
+class _Run:
+    """One call of :func:`normalize_files`: what it knows beforehand, and what it has still to record."""
+
+    def __init__(self, workspace: Workspace, parameters: NormalizationParameters, *, again: bool) -> None:
+        self.workspace, self.parameters, self.again = workspace, parameters, again
+        self.parts = parameters.as_json()
+        self.known = KnownFiles(workspace, self.parts)
+        self.unrecorded: dict[int, NormalizedFile] = {}
+        self.outcomes: list[Outcome[Normalized]] = []
+
+    def of(self, paths: Sequence[str | Path]) -> list[Outcome[Normalized]]:
+        """Do the files one after the other; some are recorded together."""
+        keep_regions(self.workspace, self.parameters.regions, str(self.parts["regions"]))
+        if not self.again:
+            self.known.look_up([str(path) for path in paths])
+        for path in paths:
+            self.outcomes.append(attempt(str(path), partial(self._one, path)))
+            if len(self.unrecorded) >= RECORDED_TOGETHER:
+                self._record()
+        self._record()
+        return self.outcomes
+
+    def _one(self, path: str | Path) -> Normalized:
+        started = time.perf_counter()
+        try:
+            return self._content(path, started)
+        except BadInputError as fault:
+            log.warning("rejected %s: %s: %s", Path(path).name, fault.reason, fault.message)
+            raise
+
+    def _content(self, path: str | Path, started: float) -> Normalized:
         glance = look_at(path)  # before the content: what is written meanwhile must look changed to the next scan
-        content = read_content(path)
-        subject = digest_bytes(content)
-        star = parse_apstar(content, path=path)
-    except BadInputError as fault:
-        if fault.reason is Reason.EMPTY:
-            subject = digest_bytes(b"")
-        _reject(workspace, subject, Stage.READ, path, fault)
-        register_unreadable(workspace, path, subject)
-        raise
-    register_file(workspace, path, star, glance)
-    return star
+        content = self._read(path)
+        digest = digest_bytes(content)
+        identity = normalization_id(digest, self.parts)
+        if any(identity == each.normalization.id for each in self.unrecorded.values()):
+            self._record()  # the same content under two names
+        if not self.again and (obj := self.known.complete(digest, identity)):
+            log.info("%s is complete: normalisation %s", obj, short(identity))
+            return Normalized(identity, obj, already_complete=True)
+        return self._make(path, glance, self._parse(path, content, digest), started)
 
+    def _read(self, path: str | Path) -> bytes:
+        try:
+            return read_content(path)
+        except BadInputError as fault:
+            subject = digest_bytes(b"") if fault.reason is Reason.EMPTY else subject_of_path(str(path))
+            self._reject_unread(path, subject, fault)
+            raise
 
-def _reject(workspace: Workspace, subject: str, stage: Stage, path: str | Path, fault: BadInputError) -> None:
-    workspace.catalog.record_rejection(
-        RejectionRecord(
-            subject=subject,
-            path=str(path),
-            stage=stage,
-            reason=fault.reason,
-            message=fault.message,
-            reader_version=READER_VERSION,
+    def _parse(self, path: str | Path, content: bytes, digest: str) -> ApStar:
+        try:
+            return parse_apstar(content, path=path, digest=digest)
+        except BadInputError as fault:
+            self._reject_unread(path, digest, fault)
+            raise
+
+    def _make(self, path: str | Path, glance: Glance, star: ApStar, started: float) -> Normalized:
+        from include.cannon.normalized import read_normalized
+
+        before = self._product_before(star.digest) if self.again else None
+        try:
+            record = make_product(self.workspace, star, self.parameters, self.parts)
+        except BadInputError as fault:
+            register_file(self.workspace, path, star, glance)
+            self._reject(normalization_id(star.digest, self.parts), Stage.NORMALIZE, path, fault)
+            raise
+        if before is not None:
+            compare_spectra(record.id, before, read_normalized(self.workspace.normalized_path(record.id)))
+        self.unrecorded[len(self.outcomes)] = NormalizedFile(*records_of(self.workspace, path, star, glance), record)
+        seconds = time.perf_counter() - started
+        log.info("%s: %d row(s) normalised in %.3f s: %s", star.obj, record.n_rows, seconds, short(record.id))
+        return Normalized(record.id, star.obj, already_complete=False)
+
+    def _product_before(self, content: str) -> NormalizedSpectrum | None:
+        from include.cannon.normalized import read_normalized
+
+        try:
+            return read_normalized(self.workspace.normalized_path(normalization_id(content, self.parts)))
+        except (BadInputError, OSError):
+            return None  # there is nothing to compare with
+
+    def _record(self) -> None:
+        """Put on record what is made; a file that the catalogue does not take has that for its outcome."""
+        if not self.unrecorded:
+            return
+        faults = record_together(list(self.unrecorded.values()), self.workspace.catalog.record_normalized_files)
+        for (index, made), fault in zip(self.unrecorded.items(), faults, strict=True):
+            if fault is None:
+                self.known.add(made)
+            else:
+                self.outcomes[index] = Outcome(self.outcomes[index].subject, fault=fault)
+        self.unrecorded.clear()
+
+    def _reject_unread(self, path: str | Path, subject: str, fault: BadInputError) -> None:
+        self._reject(subject, Stage.READ, path, fault)
+        register_unreadable(self.workspace, path, subject)
+
+    def _reject(self, subject: str, stage: Stage, path: str | Path, fault: BadInputError) -> None:
+        self.workspace.catalog.record_rejection(
+            RejectionRecord(
+                subject=subject,
+                path=str(path),
+                stage=stage,
+                reason=fault.reason,
+                message=fault.message,
+                reader_version=READER_VERSION,
+            )
         )
-    )

@@ -43,10 +43,17 @@ def look_at(path: str | Path) -> Glance:
 
 def register_file(workspace: Workspace, path: str | Path, star: ApStar, glance: Glance) -> None:
     """Put one file that was read in full on record, as a scan would."""
-    place = _place(workspace, path)
-    workspace.catalog.record_spectrum(spectrum_record(star, str(path), star.digest, workspace))
-    telescope = place.telescope or star.telescope or UNKNOWN
-    workspace.catalog.index_files([entry_of(path, telescope, star.obj, glance, star.digest)])
+    entry, spectrum = records_of(workspace, path, star, glance)
+    workspace.catalog.record_spectrum(spectrum)
+    workspace.catalog.index_files([entry])
+
+
+def records_of(
+    workspace: Workspace, path: str | Path, star: ApStar, glance: Glance
+) -> tuple[ArchiveFile, SpectrumRecord]:
+    """Make the rows of a file that was read in full: that of its path and that of its content."""
+    spectrum = spectrum_record(star, str(path), star.digest, workspace)
+    return entry_of(path, spectrum.telescope or UNKNOWN, star.obj, glance, star.digest), spectrum
 
 
 def read_arrival(

@@ -7,9 +7,10 @@ is raised is trouble that may pass, and is retried.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -19,6 +20,8 @@ from apogee_cannon.retries import NOT_RETRIED
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from include.pipeline.outcome import Outcome
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -39,21 +42,28 @@ def set_label(context: Context, label: str) -> None:
 
 
 def each_file(paths: Sequence[str], step: Callable[[str], T]) -> Batch[T]:
-    """Run a step on every file; one that fails does not keep the others from being done.
+    """Run a step on every file; one that fails does not keep the others from being done."""
+    from include.pipeline.outcome import attempt
+
+    return gather(attempt(path, partial(step, path)) for path in paths)
+
+
+def gather(outcomes: Iterable[Outcome[T]]) -> Batch[T]:
+    """Sort what became of the files of an instance.
 
     An error that may pass is kept for the end: the retry finds the others complete.
     """
     from include.errors import BadInputError
 
     batch: Batch[T] = Batch()
-    for path in paths:
-        try:
-            batch.done.append(step(path))
-        except BadInputError as fault:
-            batch.rejected.append(f"{Path(path).name}: {fault.reason}")
-        except Exception as error:  # noqa: BLE001 - raised again by finish(), after the other files
-            error.add_note(f"while processing {path}")
-            batch.errors.append(error)
+    for outcome in outcomes:
+        if isinstance(outcome.fault, BadInputError):
+            batch.rejected.append(f"{Path(outcome.subject).name}: {outcome.fault.reason}")
+        elif outcome.fault is not None:
+            outcome.fault.add_note(f"while processing {outcome.subject}")
+            batch.errors.append(outcome.fault)
+        else:
+            batch.done.append(outcome.get())
     return batch
 
 
@@ -85,7 +95,7 @@ def _is_tried_again(error: Exception, context: Context) -> bool:
 
 @contextmanager
 def bad_input_fails(context: Context, subject: str) -> Iterator[None]:
-    """Turn a model or a product that cannot be used into a failure, once: it is not the star's fault, a person must act."""
+    """Turn a model that cannot be used into a failure, once: it is not the star's fault, a person must act."""
     from include.errors import BadInputError
 
     try:

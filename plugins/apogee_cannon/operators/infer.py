@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_cannon.outcomes import bad_input_fails, set_label
+from apogee_cannon.outcomes import bad_input_fails, finish, gather, set_label
 from apogee_cannon.subjects import subject_of
-from apogee_cannon.templated import Templated
+from apogee_cannon.templated import Templated, rendered_flag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,14 +29,16 @@ class InferLabelsOperator(BaseOperator):
         Starting points of the optimiser; the best chi-square wins.
     use_derivatives
         Analytic derivatives (default) or numerical ones.
+    reprocess
+        Infer what has a result already once more (templated; default: no).
 
     Returns
     -------
     list of str
-        Identities of the results.
+        Identities of the results, in the order of the normalisations, without those that were rejected.
     """
 
-    template_fields: Sequence[str] = ("normalizations", "model_id")
+    template_fields: Sequence[str] = ("normalizations", "model_id", "reprocess")
     ui_color = "#dff0d8"
 
     def __init__(
@@ -46,6 +48,7 @@ class InferLabelsOperator(BaseOperator):
         model_id: Templated,
         n_initialisations: int = 10,
         use_derivatives: bool = True,
+        reprocess: Templated = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,11 +56,12 @@ class InferLabelsOperator(BaseOperator):
         self.model_id = model_id
         self.n_initialisations = n_initialisations
         self.use_derivatives = use_derivatives
+        self.reprocess = reprocess
 
     def execute(self, context: Context) -> list[str]:
         """Infer what has no result by this model yet."""
         from include.pipeline.identities import InferenceParameters
-        from include.pipeline.infer import infer_labels, stars_of
+        from include.pipeline.infer import infer_files, stars_of
         from include.pipeline.workspace import Workspace
 
         items = [self.normalizations] if isinstance(self.normalizations, str) else list(self.normalizations)
@@ -69,4 +73,6 @@ class InferLabelsOperator(BaseOperator):
                 set_label(context, f"{subject}: no model in force")
                 raise AirflowSkipException(f"{subject}: no model is in force; train one with the DAG cannon_training")
             with bad_input_fails(context, subject):
-                return list(infer_labels(workspace, items, self.model_id, parameters).result_ids)
+                again = rendered_flag(self.reprocess)
+                batch = gather(infer_files(workspace, items, self.model_id, parameters, again=again))
+        return [item.result_id for item in finish(batch, context, subject)]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from apogee_cannon.outcomes import each_file, finish, set_label
+from apogee_cannon.outcomes import finish, gather, set_label
 from apogee_cannon.subjects import star_of, subject_of
-from apogee_cannon.templated import Templated, rendered_axis
+from apogee_cannon.templated import Templated, rendered_axis, rendered_flag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,6 +31,8 @@ class ContinuumNormalizeOperator(BaseOperator):
         Number of harmonics.
     sum_axis
         0 stacks the visits; None (default) keeps a row a visit.
+    reprocess
+        Do what is done already once more, and try what was rejected again (templated; default: no).
 
     Returns
     -------
@@ -39,7 +41,14 @@ class ContinuumNormalizeOperator(BaseOperator):
         the task is skipped, with the reason as its label.
     """
 
-    template_fields: Sequence[str] = ("apstar_paths", "continuum_regions_path", "length", "order", "sum_axis")
+    template_fields: Sequence[str] = (
+        "apstar_paths",
+        "continuum_regions_path",
+        "length",
+        "order",
+        "sum_axis",
+        "reprocess",
+    )
     ui_color = "#d7e3f4"
 
     def __init__(
@@ -50,6 +59,7 @@ class ContinuumNormalizeOperator(BaseOperator):
         length: Templated = 1400.0,
         order: Templated = 3,
         sum_axis: Templated = None,
+        reprocess: Templated = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,11 +68,12 @@ class ContinuumNormalizeOperator(BaseOperator):
         self.length = length
         self.order = order
         self.sum_axis = sum_axis
+        self.reprocess = reprocess
 
     def execute(self, context: Context) -> list[str]:
         """Normalise what is not normalised yet."""
         from include.pipeline.identities import NormalizationParameters
-        from include.pipeline.normalize import normalize_file
+        from include.pipeline.normalize import normalize_files
         from include.pipeline.workspace import Workspace
 
         paths = [self.apstar_paths] if isinstance(self.apstar_paths, str) else list(self.apstar_paths)
@@ -75,5 +86,5 @@ class ContinuumNormalizeOperator(BaseOperator):
             sum_axis=rendered_axis(self.sum_axis),
         )
         with Workspace.open() as workspace:
-            batch = each_file(paths, lambda path: normalize_file(workspace, path, parameters))
+            batch = gather(normalize_files(workspace, paths, parameters, again=rendered_flag(self.reprocess)))
         return [item.normalization_id for item in finish(batch, context, subject)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 from include.cannon.model import CannonModel
 from include.cannon.normalized import read_normalized
-from include.errors import BadInputError, Reason
-from include.pipeline.identities import InferenceParameters, NormalizationParameters
-from include.pipeline.infer import Inferred, infer_labels, read_model, stars_of
+from include.catalog import Catalog, CatalogError
+from include.catalog.records import ResultRecord, WorkKind
+from include.errors import BadInputError
+from include.pipeline.identities import InferenceParameters, NormalizationParameters, result_id
+from include.pipeline.infer import Inferred, NotNormalizedError, infer_files, infer_labels, read_model, stars_of
 from include.pipeline.normalize import normalize_file
 from include.pipeline.workspace import Workspace
 from include.simulation.survey import SyntheticSurvey
@@ -115,13 +118,73 @@ def test_nothing_is_inferred_of_nothing(workspace: Workspace, model_id: str, cal
     assert calls == []
 
 
-def test_one_that_is_not_on_record_is_named_and_nothing_is_recorded(
+def test_one_that_is_not_on_record_is_named_and_the_others_are_recorded(
     workspace: Workspace, products: list[str], model_id: str
 ) -> None:
-    with pytest.raises(BadInputError, match="no normalisation 000000000000") as caught:
-        infer_labels(workspace, [products[0], "0" * 64], model_id, PARAMETERS)
-    assert caught.value.reason is Reason.MISSING
-    assert infer_labels(workspace, products[:1], model_id, PARAMETERS).n_complete == 0
+    with pytest.raises(NotNormalizedError, match="no normalisation 000000000000"):
+        infer_labels(workspace, ["0" * 64, products[0]], model_id, PARAMETERS)
+    assert infer_labels(workspace, products[:1], model_id, PARAMETERS).n_complete == 1
+
+
+def test_a_spectrum_on_which_the_engine_stops_does_not_stop_the_others(
+    workspace: Workspace, products: list[str], model_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, infer = read_normalized(workspace.normalized_path(products[1])).flux[0, 4000], CannonModel.infer
+
+    def stop(self: CannonModel, flux: Any, *arguments: Any, **keywords: Any) -> Any:
+        if bad in flux[:, 4000]:
+            raise ArithmeticError("that spectrum")
+        return infer(self, flux, *arguments, **keywords)
+
+    monkeypatch.setattr(CannonModel, "infer", stop)
+    outcomes = infer_files(workspace, products, model_id, PARAMETERS)
+    assert [str(outcome.fault) for outcome in outcomes if outcome.fault] == ["that spectrum"]
+    monkeypatch.undo()
+    assert infer_labels(workspace, products, model_id, PARAMETERS).n_complete == len(products) - 1
+
+
+def test_a_result_that_the_catalogue_refuses_does_not_keep_the_others_out(
+    workspace: Workspace, products: list[str], model_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = result_id(products[2], model_id, PARAMETERS.as_json())
+    record = workspace.catalog.record_results
+
+    def refuse(self: Catalog, results: Sequence[ResultRecord]) -> set[str]:
+        if any(result.id == refused for result in results):
+            raise CatalogError("not this one")
+        return record(results)
+
+    monkeypatch.setattr(Catalog, "record_results", refuse)
+    outcomes = infer_files(workspace, products, model_id, PARAMETERS)
+    assert [outcome.fault is None for outcome in outcomes] == [True, True, False, True, True]
+
+
+def test_again_does_it_again_and_records_it_once(
+    workspace: Workspace, products: list[str], model_id: str, calls: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = infer_labels(workspace, products, model_id, PARAMETERS)
+    again = infer_labels(workspace, products[:2], model_id, PARAMETERS, again=True)
+    assert again == Inferred(first.result_ids[:2], 0)
+    assert len(calls) == 2
+    assert workspace.catalog.duplicate_work()[WorkKind.RESULT] == 2
+    assert "made again" not in caplog.text, "another batch is another rounding, and no more"
+
+
+def test_a_method_that_changed_under_its_version_is_warned_of(
+    workspace: Workspace, products: list[str], model_id: str, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (identity,) = infer_labels(workspace, products[:1], model_id, PARAMETERS).result_ids
+    before, infer = workspace.catalog.result(identity), CannonModel.infer
+
+    def shifted(self: CannonModel, flux: Any, *arguments: Any, **keywords: Any) -> Any:
+        inference = infer(self, flux, *arguments, **keywords)
+        return replace(inference, labels=inference.labels + 0.1 * inference.errors)
+
+    monkeypatch.setattr(CannonModel, "infer", shifted)
+    infer_labels(workspace, products[:1], model_id, PARAMETERS, again=True)
+    assert "of the error: the method changed and its version did not" in caplog.text
+    assert workspace.catalog.result(identity) == before
 
 
 def test_a_model_whose_file_is_gone_says_so(workspace: Workspace, products: list[str], model_id: str) -> None:

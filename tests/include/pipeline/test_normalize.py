@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from include.cannon import continuum
+from include.catalog import Catalog, CatalogError
+from include.catalog.records import NormalizedFile, WorkKind
 from include.errors import BadInputError, Reason
 from include.identity import digest_file
-from include.pipeline.identities import NormalizationParameters
-from include.pipeline.normalize import normalize_file
+from include.pipeline import normalize as step
+from include.pipeline.identities import NormalizationParameters, normalization_id
+from include.pipeline.normalize import normalize_file, normalize_files
 from include.pipeline.workspace import Workspace
 from include.simulation.damage import Damage, damage
 from include.simulation.survey import SyntheticSurvey
@@ -128,3 +134,114 @@ def test_trouble_that_may_pass_is_not_recorded_as_a_rejection(
     assert workspace.catalog.rejections([digest_file(path)], "1") == {}
     blocked.unlink()
     assert not normalize_file(workspace, path, normalization).already_complete
+
+
+def test_again_replaces_the_product_and_records_it_once(
+    workspace: Workspace, normalization: NormalizationParameters, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = normalize_file(workspace, path, normalization)
+    product = workspace.normalized_path(first.normalization_id)
+    inode, content = product.stat().st_ino, product.read_bytes()
+    assert normalize_file(workspace, path, normalization, again=True) == first
+    assert (product.stat().st_ino != inode, product.read_bytes() == content) == (True, True)
+    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 1
+    assert "made again" not in caplog.text
+    product.write_bytes(b"damaged")
+    normalize_file(workspace, path, normalization, again=True)
+    assert product.read_bytes() == content
+
+
+def test_a_method_that_changed_under_its_version_is_warned_of(
+    workspace: Workspace, normalization: NormalizationParameters, path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    normalize_file(workspace, path, normalization)
+    monkeypatch.setattr(continuum, "RIDGE", 1e-2)
+    identity = normalize_file(workspace, path, normalization, again=True).normalization_id
+    assert "made again" not in caplog.text, "the ridge is part of the identity"
+    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0
+    monkeypatch.setattr(continuum, "_coefficients", _shifted(continuum._coefficients))
+    assert normalize_file(workspace, path, normalization, again=True).normalization_id == identity
+    assert "the method changed and its version did not" in caplog.text
+
+
+def _shifted(coefficients: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arguments: coefficients(*arguments) * 1.01
+
+
+def test_the_same_content_under_two_names_is_done_once(
+    workspace: Workspace, normalization: NormalizationParameters, path: Path
+) -> None:
+    copy = path.with_name("apStar-dr17-2M00000000+0000000.fits")
+    copy.write_bytes(path.read_bytes())
+    outcomes = normalize_files(workspace, [path, copy, path], normalization)
+    assert [outcome.get().already_complete for outcome in outcomes] == [False, True, True]
+    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0
+
+
+def test_each_file_of_a_batch_is_recorded_rejected_or_retried_on_its_own(
+    workspace: Workspace, survey: SyntheticSurvey, normalization: NormalizationParameters
+) -> None:
+    paths = [survey.path(star) for star in survey.stars[:6]]
+    damage(paths[1], Damage.TRUNCATED)
+    blocked = workspace.normalized_path(normalization_id(digest_file(paths[3]), normalization.as_json()))
+    blocked.mkdir(parents=True)
+    (blocked / "file").touch()
+    outcomes = normalize_files(workspace, paths, normalization)
+    assert isinstance(outcomes[1].fault, BadInputError)
+    assert isinstance(outcomes[3].fault, OSError)
+    assert [outcome.fault is None for outcome in outcomes] == [True, False, True, False, True, True]
+    assert workspace.catalog.rejections(map(digest_file, paths), "1").keys() == {digest_file(paths[1])}
+    (blocked / "file").unlink()
+    blocked.rmdir()
+    again = normalize_files(workspace, paths, normalization)
+    assert [outcome.value and outcome.value.already_complete for outcome in again] == [
+        True,
+        None,
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_a_file_that_the_catalogue_refuses_does_not_keep_the_others_out(
+    workspace: Workspace, survey: SyntheticSurvey, normalization: NormalizationParameters,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    paths = [str(survey.path(star)) for star in survey.stars[:4]]
+    record = workspace.catalog.record_normalized_files
+
+    def refuse(self: Catalog, files: Sequence[NormalizedFile]) -> None:
+        if any(each.file.path == paths[2] for each in files):
+            raise CatalogError("not this one")
+        record(files)
+
+    monkeypatch.setattr(Catalog, "record_normalized_files", refuse)
+    outcomes = normalize_files(workspace, paths, normalization)
+    assert [outcome.fault is None for outcome in outcomes] == [True, True, False, True]
+    monkeypatch.undo()
+    assert [outcome.get().already_complete for outcome in normalize_files(workspace, paths, normalization)] == [
+        True, True, False, True,
+    ]  # fmt: skip
+
+
+def test_a_crash_loses_no_more_than_what_was_not_recorded(
+    workspace: Workspace, survey: SyntheticSurvey, normalization: NormalizationParameters,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    paths, read = [survey.path(star) for star in survey.stars[:6]], step.read_content
+    monkeypatch.setattr(step, "RECORDED_TOGETHER", 2)
+
+    def killed(path: Path) -> bytes:
+        if path == paths[5]:
+            raise SystemExit
+        return read(path)
+
+    monkeypatch.setattr(step, "read_content", killed)
+    with pytest.raises(SystemExit):
+        normalize_files(workspace, paths, normalization)
+    monkeypatch.undo()
+    again = normalize_files(workspace, paths, normalization)
+    assert [outcome.get().already_complete for outcome in again] == [True] * 4 + [False] * 2
+    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0, "what was not recorded was not done"

@@ -8,7 +8,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from apogee_cannon import InferLabelsOperator
-from include.pipeline.identities import NormalizationParameters
+from apogee_cannon.retries import NOT_RETRIED
+from include.catalog.records import WorkKind
+from include.pipeline.identities import InferenceParameters, NormalizationParameters, result_id
 from include.pipeline.normalize import normalize_file
 from include.pipeline.workspace import Workspace
 from include.simulation.survey import SyntheticSurvey
@@ -75,14 +77,56 @@ def test_a_model_that_is_not_on_record_fails_for_a_person(normalizations: list[s
 
 def test_a_normalisation_that_is_not_on_record_fails(model_id: str, make_context: MakeContext) -> None:
     context = make_context()
-    with pytest.raises(AirflowFailException, match="normalize task first"):
+    with pytest.raises(NOT_RETRIED, match="normalize task first"):
         infer(["0" * 64], model_id, context)
-    assert context["label"] == "no files: missing"
+    assert context["label"] == "no files"
 
 
-def test_a_product_that_was_deleted_fails_or_is_tried_again_and_is_never_skipped(
+def test_a_product_that_was_deleted_is_made_anew(
     workspace: Workspace, normalizations: list[str], model_id: str, make_context: MakeContext
 ) -> None:
-    workspace.normalized_path(normalizations[1]).unlink()
-    with pytest.raises((OSError, AirflowFailException)):
+    product = workspace.normalized_path(normalizations[1])
+    product.unlink()
+    assert len(infer(normalizations, model_id, make_context())) == 2
+    assert product.exists()
+
+
+def test_a_product_that_nothing_can_make_anew_is_a_rejection_of_its_file_alone(
+    workspace: Workspace, survey: SyntheticSurvey, normalizations: list[str], model_id: str, make_context: MakeContext
+) -> None:
+    workspace.normalized_path(normalizations[0]).unlink()
+    survey.path(survey.stars[0]).unlink()
+    context = make_context()
+    assert len(infer(normalizations, model_id, context)) == 1
+    assert context["label"].endswith(": 1 rejected")
+    with pytest.raises(AirflowSkipException, match="all of 1 file"):
+        infer(normalizations[0], model_id, context)
+    assert context["label"] == f"{survey.stars[0].obj}: missing"
+
+
+def test_trouble_with_one_product_waits_until_the_others_are_recorded(
+    workspace: Workspace, normalizations: list[str], model_id: str, make_context: MakeContext
+) -> None:
+    product = workspace.normalized_path(normalizations[0])
+    product.unlink()
+    product.mkdir()
+    with pytest.raises(OSError, match=product.name):
         infer(normalizations, model_id, make_context())
+    product.rmdir()
+    identities = [result_id(item, model_id, InferenceParameters().as_json()) for item in normalizations]
+    assert workspace.catalog.results(identities) == set(identities[1:])
+    assert infer(normalizations, model_id, make_context()) == identities
+
+
+@pytest.mark.parametrize(("reprocess", "times"), [("true", 2), (True, 2), ("False", 0), (False, 0), (None, 0)])
+def test_reprocess_infers_again(
+    workspace: Workspace,
+    normalizations: list[str],
+    model_id: str,
+    make_context: MakeContext,
+    reprocess: Any,
+    times: int,
+) -> None:
+    infer(normalizations, model_id, make_context())
+    infer(normalizations, model_id, make_context(), reprocess=reprocess)
+    assert workspace.catalog.duplicate_work()[WorkKind.RESULT] == times

@@ -9,7 +9,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_cannon import ContinuumNormalizeOperator
-from include.errors import Reason
+from include.catalog.records import WorkKind
+from include.errors import BadInputError, Reason
 from include.identity import digest_file
 from include.pipeline import normalize as step
 from include.pipeline.identities import NormalizationParameters, normalization_id
@@ -150,3 +151,22 @@ def test_a_retry_does_what_is_left(paths: list[str], workspace: Workspace, make_
 def test_regions_that_are_not_there_are_nobody_s_bad_input(paths: list[str], make_context: MakeContext) -> None:
     with pytest.raises((OSError, ValueError), match=r"none\.txt"):
         normalize(paths, make_context(), continuum_regions_path="/none.txt")
+
+
+def test_reprocess_does_what_is_done_and_tries_what_was_rejected(
+    paths: list[str], workspace: Workspace, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_strict(content: bytes, *, path: str | Path, digest: str) -> Any:
+        if str(path) == paths[1]:
+            raise BadInputError(Reason.WRONG_GRID, "a fault of the reader's")
+        return parse(content, path=path, digest=digest)
+
+    parse = step.parse_apstar
+    with monkeypatch.context() as patch:
+        patch.setattr(step, "parse_apstar", too_strict)
+        assert normalize(paths, make_context()) == expected([paths[0], paths[2]])
+    assert normalize(paths, make_context(), reprocess="false") == expected([paths[0], paths[2]])
+    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0
+    assert normalize(paths, make_context(), reprocess="true") == expected(paths)
+    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 2
+    assert normalize(paths, make_context()) == expected(paths), "what succeeded is not rejected any more"
