@@ -20,9 +20,9 @@ N_FILES = 40
 
 _STEPS = {
     "read_content": "bytes of the file",
-    "read_hdus": "headers, by astropy",
+    "read_hdus": "headers",
     "parse_header": "keywords",
-    "read_image": "images, by astropy",
+    "read_image": "images",
     "digest_bytes": "SHA-256",
 }
 """Functions that :mod:`include.apogee.apstar` calls, in their order, and what each does."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.apogee.content import read_start
-from include.apogee.fits_content import BLOCK, Cards, CutShortError, read_cards
+from include.apogee.fits_content import Cards, CutShortError, read_cards
 from include.apogee.masks import StarFlag
 from include.apogee.names import SAFE_NAME, parse_star_name, parse_visit_name
+from include.apogee.plain_header import BLOCK
 from include.apogee.visits import Visit, read_flag, read_visits
 from include.errors import BadInputError, Reason
 

@@ -4,7 +4,8 @@ astropy mends what it can of a damaged file, warns, and raises a dozen kinds of 
 must neither take a star from a file that was mended, nor stop at one.  So what astropy warns of is an error here, save
 the style of a card, and a unit must be as long as astropy computes from its header.  The units are opened one by one:
 ``fits.open`` goes through as many axes as a damaged NAXIS says (10**7 take half a minute), and ends its list early where
-it cannot read on.
+it cannot read on.  Headers in the plain form of the standard are read without astropy, to the same end
+(:mod:`include.apogee.plain_header`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from include.apogee.content import read_content
+from include.apogee.plain_header import UNCLEAR, PlainHeader, find_plain
 from include.checked_fits import FAULTS
 from include.errors import BadInputError, Reason
 from include.thread_warnings import raised_in_this_thread
@@ -27,24 +30,45 @@ from include.thread_warnings import raised_in_this_thread
 if TYPE_CHECKING:
     from astropy.io.fits.header import Header
 
-BLOCK = 2880
 _PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
 _LARGEST_INTEGER = (1 << 63) - 1
 _LARGEST_AXIS = 1 << 40
-_BITPIX = {8, 16, 32, 64, -32, -64}
+_TYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+"""Types of numpy by BITPIX."""
 
 
 class CutShortError(BadInputError):
     """The bytes end within a header: more of them may complete it."""
 
 
-@dataclass(frozen=True)
 class Cards:
-    """The keywords of one header, each value as the type that is asked for; of a repeated keyword the first counts."""
+    """The keywords of one header, each value as the type that is asked for; of a repeated keyword the first counts.
 
-    header: Header
+    Parameters
+    ----------
+    source
+        The header as astropy read it, or a plain one, which astropy reads only where it is asked for more.
+    """
+
+    def __init__(self, source: Header | PlainHeader) -> None:
+        self._source = source
+
+    @cached_property
+    def header(self) -> Header:
+        """The header as astropy reads it."""
+        from astropy.io.fits.header import Header
+
+        return Header.fromstring(self._source.content) if isinstance(self._source, PlainHeader) else self._source
+
+    @property
+    def data_size(self) -> object:
+        """Bytes of the data with their padding; no integer where the lengths of the axes are none."""
+        plain = self._source.data_size if isinstance(self._source, PlainHeader) else None
+        return self.header.data_size_padded if plain is None else plain
 
     def __contains__(self, keyword: str) -> bool:
+        if isinstance(self._source, PlainHeader):
+            return self._source.value(keyword) is not None
         return keyword in self.header
 
     def text(self, keyword: str) -> str | None:
@@ -74,6 +98,8 @@ class Cards:
         """Value as astropy understands it; None when it is absent or cannot be understood."""
         from astropy.io.fits.verify import VerifyError
 
+        if isinstance(self._source, PlainHeader) and (value := self._source.value(keyword)) is not UNCLEAR:
+            return value
         try:
             return self.header.get(keyword)
         except (VerifyError, ValueError):
@@ -118,6 +144,8 @@ def read_cards(content: bytes, start: int = 0) -> tuple[Cards, int]:
     expected = b"SIMPLE  =" if start == 0 else b"XTENSION="
     if content[start : start + 9] != expected:
         raise _unreadable(f"expected a FITS header ({expected.decode()}) at byte {start}; this is no FITS file")
+    if plain := find_plain(content, start):
+        return Cards(plain), start + len(plain.content)
     stream = _Blocks(content)
     stream.seek(start)
     with _damage_is_bad_input(f"the header at byte {start}"):
@@ -168,8 +196,6 @@ def read_image(content: bytes, hdu: Hdu) -> np.ndarray[Any, np.dtype[Any]]:
     BadInputError
         WRONG_LAYOUT: the unit is not an image of numbers that stand for themselves; UNREADABLE: it is damaged.
     """
-    from astropy.io import fits
-
     cards, shape = hdu.cards, hdu.shape
     kind = cards.text("XTENSION")
     scaled = cards.number("BSCALE") not in (None, 1.0) or cards.number("BZERO") not in (None, 0.0)
@@ -178,21 +204,19 @@ def read_image(content: bytes, hdu: Hdu) -> np.ndarray[Any, np.dtype[Any]]:
         raise BadInputError(
             Reason.WRONG_LAYOUT, f"expected HDU {hdu.number} to be a plain image, got {kind} of shape {shape}."
         )
-    header = content[hdu.start : hdu.data_start].translate(_PRINTABLE)
-    with _damage_is_bad_input(f"HDU {hdu.number}"):
-        unit = fits.ImageHDU.fromstring(
-            header + content[hdu.data_start : hdu.end], do_not_scale_image_data=True, ignore_blank=True
-        )
-        return np.asarray(unit.data)
+    if (bits := cards.integer("BITPIX")) not in _TYPES:
+        raise _unreadable(f"BITPIX of HDU {hdu.number} is {bits}, which FITS does not allow")
+    array = np.frombuffer(content, dtype=_TYPES[bits], count=math.prod(shape), offset=hdu.data_start)
+    return array.reshape(shape)
 
 
 def _data_size(cards: Cards, *, number: int) -> int:
     """Bytes of data after a header with their padding, as astropy computes them from sizes that FITS allows."""
     bits, extra, groups = (cards.integer(keyword) for keyword in ("BITPIX", "PCOUNT", "GCOUNT"))
-    if bits not in _BITPIX or (extra or 0) < 0 or (groups or 0) < 0:
+    if bits not in _TYPES or (extra or 0) < 0 or (groups or 0) < 0:
         raise _unreadable(f"BITPIX {bits}, PCOUNT {extra}, GCOUNT {groups} are not what FITS allows")
     with _damage_is_bad_input(f"the header of HDU {number}"):
-        size = cards.header.data_size_padded
+        size = cards.data_size
     if not isinstance(size, int):
         raise _unreadable(f"the data have {size} bytes, for the lengths of the axes are not all integers")
     return size

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from include.apogee.fits_content import BLOCK, CutShortError, read_cards, read_hdus, read_image
+from include.apogee.fits_content import CutShortError, read_cards, read_hdus, read_image
+from include.apogee.plain_header import BLOCK
 from include.errors import BadInputError, Reason
 from tests.support.warning_thread import thread_that_warns
 
