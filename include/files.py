@@ -10,12 +10,13 @@ from pathlib import Path
 
 
 @contextmanager
-def atomic_write(path: str | Path, *, mode: int | None = None) -> Iterator[Path]:
+def atomic_write(path: str | Path, *, mode: int | None = None, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well, and is removed when it does not.
 
-    The content is on disk before the name is (``fsync``), so that a power cut leaves the old file or the new one.  Folders
-    are made as needed.  The file gets `mode`, by default what the umask leaves of 0o666.  Temporary names start with a dot
-    and end in ``.part``: no scan takes them for a product.
+    The content is on disk before the name is (``fsync``), so that a power cut leaves the old file or the new one.  Where
+    that is not worth its time, `durable` is False: a power cut may then leave a damaged file, which must carry its sums and
+    be one that can be made anew.  Folders are made as needed.  The file gets `mode`, by default what the umask leaves of
+    0o666.  Temporary names start with a dot and end in ``.part``: no scan takes them for a product.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,17 +25,19 @@ def atomic_write(path: str | Path, *, mode: int | None = None) -> Iterator[Path]
     temporary = Path(name)
     try:
         yield temporary
-        put_in_place(temporary, path, mode=mode)
+        put_in_place(temporary, path, mode=mode, durable=durable)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def put_in_place(temporary: Path, path: Path, *, mode: int | None = None) -> None:
+def put_in_place(temporary: Path, path: Path, *, mode: int | None = None, durable: bool = True) -> None:
     """Give a complete file in the same folder its name, as :func:`atomic_write` does at its end."""
-    _sync(temporary)
+    if durable:
+        _sync(temporary)
     temporary.chmod(0o666 & ~_umask() if mode is None else mode)
     temporary.replace(path)
-    _sync(path.parent)
+    if durable:
+        _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

@@ -14,7 +14,17 @@ LAYERS = (
     {"pipeline"},
     {"cannon", "simulation"},
     {"apogee", "catalog"},
-    {"identity", "files", "checked_fits", "thread_warnings", "settings", "errors", "explained_flag", "data"},
+    {
+        "identity",
+        "files",
+        "checked_fits",
+        "fits_sums",
+        "thread_warnings",
+        "settings",
+        "errors",
+        "explained_flag",
+        "data",
+    },
 )
 """Packages and modules of include/, from the top: each may import what is beside or below it."""
 

@@ -38,6 +38,11 @@ class PlainHeader:
         self.content = content
         self._cards = cards
 
+    @property
+    def keywords(self) -> list[str]:
+        """Every keyword once, in their order; COMMENT, HISTORY and blank ones are among them."""
+        return list(self._cards)
+
     def value(self, keyword: str) -> object:
         """Return the value of a keyword as astropy types it; None when it is absent, UNCLEAR when astropy must say."""
         card = self._cards.get(keyword)

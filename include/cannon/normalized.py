@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from include.apogee.grid import LOG_START, LOG_STEP, N_PIXELS, WAVELENGTH, is_apstar_grid
+from include.apogee.grid import N_PIXELS, WAVELENGTH, is_apstar_grid
 from include.apogee.masks import StarFlag
+from include.apogee.plain_header import UNCLEAR
 from include.cannon.continuum import Normalized, stacked_rows
+from include.cannon.product_file import IMAGES, Card, ProductParts, parse_product, product_bytes, visit_type
 from include.checked_fits import read_checked
 from include.errors import BadInputError, Reason
 from include.files import atomic_write
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Provenance = Mapping[str, str | int | float]
 
-FLUX_UNIT = "10**-17 erg/s/cm**2/Angstrom"
-_GRID = {"CRVAL1": LOG_START, "CDELT1": LOG_STEP, "CRPIX1": 1, "CTYPE1": "LOG-LINEAR", "DC-FLAG": 1}
-_IMAGES = ("FLUX", "IVAR", "CONTINUUM")
 _STRUCTURE = {"SIMPLE", "BITPIX", "NAXIS", "EXTEND", "CHECKSUM", "DATASUM", ""}
 _STAR = {"OBJID", "SNR", "STARFLAG", "RA", "DEC", "NVISITS", "STACKED", "CONTENT", "NUMPYVER", "ASTROVER"}
 
@@ -92,22 +91,15 @@ def write_normalized(path: str | Path, normalized: Normalized, *, star: ApStar, 
     OSError
         The file cannot be written.
     """
-    from astropy.io import fits
-
     rows = len(normalized.flux)
     if rows not in (1, len(star.visit_rows)):
         raise ValueError(f"expected 1 or {len(star.visit_rows)} normalised rows for {star.obj}, got {rows}.")
     visits = _visits_of(star, stacked_rows(star) if rows == 1 else star.visit_rows)
-    hdus: list[Any] = [fits.PrimaryHDU(header=_header(star, len(visits), rows, provenance))]
-    hdus += [_image(name, array) for name, array in zip(_IMAGES, normalized, strict=True)]
-    hdus.append(_visit_table(visits, np.zeros(len(visits)) if rows == 1 else np.arange(rows)))
-    product = fits.HDUList(hdus)
-    product.update_extend()  # writeto() would add EXTEND after the sum of the header was taken
-    for hdu in product:
-        hdu.add_datasum(when="sum of the data")
-        hdu.add_checksum(when="sum of the HDU", override_datasum=True)
-    with atomic_write(path) as temporary:
-        product.writeto(temporary, overwrite=True)
+    content = product_bytes(
+        _cards(star, len(visits), rows, provenance), normalized, _visit_rows(visits, 0 if rows == 1 else 1)
+    )
+    with atomic_write(path, durable=False) as temporary:
+        temporary.write_bytes(content)
 
 
 def read_normalized(path: str | Path) -> NormalizedSpectrum:
@@ -120,50 +112,62 @@ def read_normalized(path: str | Path) -> NormalizedSpectrum:
     OSError
         The file is not there or cannot be read.
     """
-    return read_checked(path, _parse, lambda reason, what: _bad(path, reason, what))
+    parts = parse_product(Path(path).read_bytes())
+    if parts is None or UNCLEAR in parts.cards.values():
+        parts = read_checked(path, _by_astropy, lambda reason, what: _bad(path, reason, what))
+    try:
+        return _spectrum(parts)
+    except KeyError as fault:
+        raise _bad(path, Reason.WRONG_LAYOUT, f"no {fault} in its header") from fault
 
 
-def _parse(hdus: fits.HDUList) -> NormalizedSpectrum:
+def _by_astropy(hdus: fits.HDUList) -> ProductParts:
+    """Return the parts of a file that was not written by this code with these versions, or is damaged."""
     header, table = hdus[0].header, hdus["VISITS"].data
-    if len(hdus) != len(_IMAGES) + 2:
+    if len(hdus) != len(IMAGES) + 2:
         raise ValueError(f"{len(hdus)} HDUs")
-    flux, ivar, continuum = (np.asarray(hdus[name].data, dtype=np.float64) for name in _IMAGES)
-    mjds = tuple(int(mjd) for mjd in table["MJD"])
+    images = tuple(np.asarray(hdus[name].data, dtype=np.float64) for name in IMAGES)
+    _check_grid(hdus["FLUX"].header, images[0].shape[1])
+    for needed in ("OBJID", "STARFLAG", "STACKED", "CONTENT"):
+        header[needed]
+    return ProductParts({key: header[key] for key in header}, images, table)
+
+
+def _spectrum(parts: ProductParts) -> NormalizedSpectrum:
+    cards, mjds = parts.cards, tuple(int(mjd) for mjd in parts.visits["MJD"])
+    flux, ivar, continuum = parts.images
     return NormalizedSpectrum(
         flux=flux,
         ivar=ivar,
         continuum=continuum,
-        wavelength=_wavelength(hdus["FLUX"].header, flux.shape[1]),
-        mjds=(None,) if header["STACKED"] else mjds,
+        wavelength=WAVELENGTH,  # so that it agrees with that of apStar files to the last bit
+        mjds=(None,) if cards["STACKED"] else mjds,
         visit_mjds=mjds,
-        obj=header["OBJID"],
-        snr=float(header.get("SNR", math.nan)),
-        starflag=StarFlag(header["STARFLAG"]),
-        content=header["CONTENT"],
-        provenance={key: header[key] for key in header if key not in _STRUCTURE | _STAR},
+        obj=cards["OBJID"],
+        snr=float(cards.get("SNR", math.nan)),
+        starflag=StarFlag(cards["STARFLAG"]),
+        content=cards["CONTENT"],
+        provenance={key: value for key, value in cards.items() if key not in _STRUCTURE | _STAR},
     )
 
 
-def _header(star: ApStar, visits: int, rows: int, provenance: Provenance) -> Header:
-    from astropy.io.fits.header import Header
-
-    header = Header()
-    header["OBJID"] = (star.obj, "star")
-    for key, number, comment in (
+def _cards(star: ApStar, visits: int, rows: int, provenance: Provenance) -> list[Card]:
+    places: list[Card] = [
         ("SNR", star.snr, "signal-to-noise ratio per pixel"),
         ("RA", star.ra, "[deg] ICRS"),
         ("DEC", star.dec, "[deg] ICRS"),
-    ):
-        if math.isfinite(number):  # FITS has no NaN
-            header[key] = (float(number), comment)
-    header["STARFLAG"] = (int(star.starflag), "bits, see include/apogee/masks.py")
-    header["NVISITS"] = (visits, "visits in the rows")
-    header["STACKED"] = (rows < visits, "the row is the visits' weighted mean")
-    header["CONTENT"] = (star.digest, "")  # 64 characters leave no room for a comment
-    header["NUMPYVER"], header["ASTROVER"] = np.__version__, importlib.metadata.version("astropy")
-    for key, value in provenance.items():
-        header[_keyword(key)] = value
-    return header
+    ]
+    return [
+        ("OBJID", star.obj, "star"),
+        *((key, float(number), comment) for key, number, comment in places if math.isfinite(float(number))),
+        ("STARFLAG", int(star.starflag), "bits, see include/apogee/masks.py"),
+        ("NVISITS", visits, "visits in the rows"),
+        ("STACKED", rows < visits, "the row is the visits' weighted mean"),
+        ("CONTENT", star.digest, ""),  # 64 characters leave no room for a comment
+        ("NUMPYVER", np.__version__, ""),
+        ("ASTROVER", importlib.metadata.version("astropy"), ""),
+        *((_keyword(key), value, "") for key, value in provenance.items()),
+    ]
 
 
 def _keyword(key: str) -> str:
@@ -175,31 +179,22 @@ def _keyword(key: str) -> str:
     return key if len(key) <= 8 and key.isupper() else f"HIERARCH {key}"
 
 
-def _image(name: str, array: Floats) -> fits.ImageHDU:
-    from astropy.io import fits
-    from astropy.io.fits.header import Header
-
-    header = Header(_GRID)
-    if name == "CONTINUUM":
-        header["BUNIT"] = FLUX_UNIT
-    return fits.ImageHDU(array.astype(np.float32), header, name=name)
-
-
-def _visit_table(visits: list[Visit], rows: NDArray[Any]) -> fits.BinTableHDU:
-    from astropy.io import fits
-
-    files = [visit.file or "" for visit in visits]
-    columns = [
-        fits.Column("ROW", "J", array=rows),
-        fits.Column("NUMBER", "J", array=[visit.number for visit in visits]),
-        fits.Column("MJD", "J", array=[visit.mjd for visit in visits]),
-        fits.Column("FIBER", "J", null=-1, array=[-1 if visit.fiber is None else visit.fiber for visit in visits]),
-        fits.Column("SNR", "E", array=[math.nan if visit.snr is None else visit.snr for visit in visits]),
-        fits.Column("STARFLAG", "K", array=[int(visit.starflag) for visit in visits]),
-        fits.Column("FILE", f"{max(1, *map(len, files))}A", array=files),
+def _visit_rows(visits: list[Visit], step: int) -> NDArray[Any]:
+    """Return the table of visits, whose rows in the images are 0, `step`, 2 `step`, ..."""
+    files = [(visit.file or "").encode("ascii") for visit in visits]
+    rows = [
+        (
+            step * index,
+            visit.number,
+            visit.mjd,
+            -1 if visit.fiber is None else visit.fiber,
+            math.nan if visit.snr is None else visit.snr,
+            int(visit.starflag),
+            file,
+        )
+        for index, (visit, file) in enumerate(zip(visits, files, strict=True))
     ]
-    table: fits.BinTableHDU = fits.BinTableHDU.from_columns(columns, name="VISITS")
-    return table
+    return np.array(rows, dtype=visit_type(max(1, *map(len, files))))
 
 
 def _visits_of(star: ApStar, rows: NDArray[np.intp]) -> list[Visit]:
@@ -208,12 +203,10 @@ def _visits_of(star: ApStar, rows: NDArray[np.intp]) -> list[Visit]:
     return [by_row[int(row)] for row in rows]
 
 
-def _wavelength(header: Header, pixels: int) -> Floats:
-    """Return the shared grid, so that it agrees with that of apStar files to the last bit."""
+def _check_grid(header: Header, pixels: int) -> None:
     keywords = [float(header[key]) for key in ("CRVAL1", "CDELT1", "CRPIX1")]
     if pixels != N_PIXELS or not is_apstar_grid(*keywords):
         raise ValueError(f"{pixels} pixels on the grid {keywords}, which is not that of apStar files")
-    return WAVELENGTH
 
 
 def _bad(path: str | Path, reason: Reason, what: str) -> BadInputError:

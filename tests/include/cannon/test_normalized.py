@@ -13,13 +13,16 @@ from astropy.io import fits
 from include.apogee.apstar import ApStar, parse_apstar
 from include.apogee.grid import WAVELENGTH
 from include.apogee.masks import StarFlag
+from include.cannon import normalized as module
 from include.cannon.continuum import Normalized, normalize
 from include.cannon.normalized import read_normalized, write_normalized
+from include.cannon.product_file import parse_product
 from include.errors import BadInputError, Reason
 from include.settings import SHIPPED_REGIONS
 from include.simulation.apstar_file import apstar_bytes
 from include.simulation.exposures import expose
 from include.simulation.survey import SyntheticSurvey
+from tests.include.cannon.product_by_astropy import write_by_astropy
 
 PROVENANCE = {"NORMID": "a" * 64, "NORMVERS": "1", "continuum_regions_digest": "b" * 64, "length": 1400.0, "ORDER": 3}
 
@@ -124,6 +127,58 @@ def test_what_a_header_lacks_is_nan_or_absent(tmp_path: Path, star: ApStar, stac
     read = read_normalized(tmp_path / "bare.fits")
     assert math.isnan(read.snr)
     assert read.starflag is StarFlag.RV_FAIL
+
+
+BARE = {"snr": math.nan, "ra": math.nan, "starflag": StarFlag.RV_FAIL, "obj": "it's", "dec": -1e-7}
+
+
+@pytest.mark.parametrize("sum_axis", [0, None])
+@pytest.mark.parametrize(
+    "provenance", [PROVENANCE, {}, {"NORMID": "a" * 64, "NORMVERS": "2", "TEXT": "", "N": -3, "T": True}]
+)
+@pytest.mark.parametrize("changes", [{}, BARE])
+def test_it_is_byte_for_byte_what_astropy_writes(
+    tmp_path: Path, star: ApStar, sum_axis: int | None, provenance: dict[str, str], changes: dict[str, float]
+) -> None:
+    star = replace(star, **changes)
+    if changes:
+        star = replace(star, visits=(replace(star.visits[0], fiber=None, snr=None, file=None), *star.visits[1:]))
+    spectra = normalize(star, SHIPPED_REGIONS, sum_axis=sum_axis)
+    write_normalized(tmp_path / "own.fits", spectra, star=star, provenance=provenance)
+    write_by_astropy(tmp_path / "twin.fits", spectra, star=star, provenance=provenance)
+    assert (tmp_path / "own.fits").read_bytes() == (tmp_path / "twin.fits").read_bytes()
+
+
+@pytest.mark.parametrize("sum_axis", [0, None])
+def test_what_is_read_without_astropy_is_what_is_read_with_it(
+    tmp_path: Path, star: ApStar, sum_axis: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, provenance = tmp_path / "one.fits", {"NORMID": "a" * 64, "N": 1.5}
+    write_normalized(path, normalize(star, SHIPPED_REGIONS, sum_axis=sum_axis), star=star, provenance=provenance)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "parse_product", lambda _: None)
+        twin = read_normalized(path)
+    monkeypatch.setattr(module, "read_checked", None)
+    own = read_normalized(path)
+    for name in twin.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(own, name), getattr(twin, name), strict=True)
+        assert type(getattr(own, name)) is type(getattr(twin, name))
+
+
+def test_no_changed_byte_passes_without_astropy(product: Path) -> None:
+    content = product.read_bytes()
+    assert parse_product(content) is None, "a HIERARCH card is not plain"
+    path = product.with_name("plain.fits")
+    write_normalized(path, normalize(make_star(), SHIPPED_REGIONS), star=make_star(), provenance={"NORMID": "a"})
+    content, rng = path.read_bytes(), np.random.default_rng(3)
+    assert parse_product(content) is not None
+    for place in [*rng.integers(0, len(content), 150), *range(0, 2880, 37)]:
+        changed = bytearray(content)
+        changed[place] ^= 1 << rng.integers(0, 8)
+        assert parse_product(bytes(changed)) is None, place
+    for end in (0, 100, 2880, 40_000, len(content) - 2880, len(content) - 1):
+        assert parse_product(content[:end]) is None
+    assert parse_product(content + bytes(2880)) is None
 
 
 @pytest.mark.parametrize("key", ["SNR", "objid", "CHECKSUM", "", "a key", "ключ"])
