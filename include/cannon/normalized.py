@@ -12,6 +12,7 @@ import importlib.metadata
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,9 +166,15 @@ def _cards(star: ApStar, visits: int, rows: int, provenance: Provenance) -> list
         ("STACKED", rows < visits, "the row is the visits' weighted mean"),
         ("CONTENT", star.digest, ""),  # 64 characters leave no room for a comment
         ("NUMPYVER", np.__version__, ""),
-        ("ASTROVER", importlib.metadata.version("astropy"), ""),
+        ("ASTROVER", _astropy_version(), ""),
         *((_keyword(key), value, "") for key, value in provenance.items()),
     ]
+
+
+@cache
+def _astropy_version() -> str:
+    """Ask once: the answer is parsed out of the package's metadata each time, without importing it."""
+    return importlib.metadata.version("astropy")
 
 
 def _keyword(key: str) -> str:

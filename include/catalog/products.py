@@ -40,8 +40,8 @@ class Products(Part):
 
         What holds for each of them is what :meth:`record_normalization`, ``record_spectrum`` and ``index_files`` say.
         """
-        spectra = {each.spectrum.digest: each.spectrum for each in files}
-        entries = {each.file.path: each.file for each in files}
+        spectra = {each.spectrum.digest: each.spectrum for each in files if each.spectrum}
+        entries = {each.file.path: each.file for each in files if each.file}
         with self._database.write() as connection:
             new = insert_each_once(connection, SPECTRUM, [row_of(item, SPECTRUM) for item in spectra.values()])
             visits = [

@@ -145,11 +145,11 @@ class NormalizationRecord:
 
 
 class NormalizedFile(NamedTuple):
-    """All that reading and normalising a file gave: its path now, its content, and the product."""
+    """A product, and what is new about the file that it was made of: its path now and its content; None: on record."""
 
-    file: ArchiveFile
-    spectrum: SpectrumRecord
     normalization: NormalizationRecord
+    file: ArchiveFile | None = None
+    spectrum: SpectrumRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

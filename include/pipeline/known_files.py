@@ -10,11 +10,12 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from include.apogee.apstar import READER_VERSION
-from include.catalog.records import NormalizationRecord, NormalizedFile, RejectionRecord
+from include.catalog.records import ArchiveFile, FileState, NormalizationRecord, NormalizedFile, RejectionRecord
 from include.errors import BadInputError
 from include.pipeline.identities import normalization_id
 
 if TYPE_CHECKING:
+    from include.pipeline.registration import Glance
     from include.pipeline.workspace import Workspace
 
 
@@ -34,14 +35,22 @@ class KnownFiles:
     def __init__(self, workspace: Workspace, parts: dict[str, object]) -> None:
         self._workspace, self._parts = workspace, parts
         self._asked: set[str] = set()
+        self._entries: dict[str, ArchiveFile] = {}
         self._stars: dict[str, str] = {}
         self._products: dict[str, NormalizationRecord] = {}
         self._rejections: dict[str, RejectionRecord] = {}
 
     def look_up(self, paths: Sequence[str]) -> None:
         """Ask about the contents that the index expects at these paths."""
-        indexed = self._workspace.catalog.indexed(paths).values()
-        self._ask({entry.digest for entry in indexed if entry.digest})
+        self._entries = self._workspace.catalog.indexed(paths)
+        self._ask({entry.digest for entry in self._entries.values() if entry.digest})
+
+    def is_indexed(self, path: str, glance: Glance, content: str) -> bool:
+        """Whether the file is on record as it is now, and its content as well."""
+        entry = self._entries.get(path)
+        if entry is None or entry.state is not FileState.PRESENT or content not in self._stars:
+            return False
+        return (entry.size, entry.mtime_ns, entry.digest) == (glance.size, glance.mtime_ns, content)
 
     def complete(self, content: str, identity: str) -> str | None:
         """Return the star of a content whose product is on record and on disk; None when there is work to do.
@@ -62,7 +71,8 @@ class KnownFiles:
     def add(self, made: NormalizedFile) -> None:
         """Take note of what this process has just recorded: the same content may come under another name."""
         self._products[made.normalization.id] = made.normalization
-        self._stars[made.spectrum.digest] = made.spectrum.obj
+        if made.spectrum:
+            self._stars[made.spectrum.digest] = made.spectrum.obj
 
     def _ask(self, contents: Collection[str]) -> None:
         catalog = self._workspace.catalog

@@ -127,8 +127,7 @@ class _Run:
     def of(self, paths: Sequence[str | Path]) -> list[Outcome[Normalized]]:
         """Do the files one after the other; some are recorded together."""
         keep_regions(self.workspace, self.parameters.regions, str(self.parts["regions"]))
-        if not self.again:
-            self.known.look_up([str(path) for path in paths])
+        self.known.look_up([str(path) for path in paths])
         for path in paths:
             self.outcomes.append(attempt(str(path), partial(self._one, path)))
             if len(self.unrecorded) >= RECORDED_TOGETHER:
@@ -183,7 +182,9 @@ class _Run:
             raise
         if before is not None:
             compare_spectra(record.id, before, read_normalized(self.workspace.normalized_path(record.id)))
-        self.unrecorded[len(self.outcomes)] = NormalizedFile(*records_of(self.workspace, path, star, glance), record)
+        indexed = self.known.is_indexed(str(path), glance, star.digest)
+        news = () if indexed else records_of(self.workspace, path, star, glance)
+        self.unrecorded[len(self.outcomes)] = NormalizedFile(record, *news)
         seconds = time.perf_counter() - started
         log.info("%s: %d row(s) normalised in %.3f s: %s", star.obj, record.n_rows, seconds, short(record.id))
         return Normalized(record.id, star.obj, already_complete=False)

@@ -213,7 +213,7 @@ def test_a_file_that_the_catalogue_refuses_does_not_keep_the_others_out(
     record = workspace.catalog.record_normalized_files
 
     def refuse(self: Catalog, files: Sequence[NormalizedFile]) -> None:
-        if any(each.file.path == paths[2] for each in files):
+        if any(each.file and each.file.path == paths[2] for each in files):
             raise CatalogError("not this one")
         record(files)
 
