@@ -10,6 +10,7 @@ from include.catalog import schema
 from include.catalog.database import insert_each_once, insert_once, upsert
 from include.catalog.part import Part, as_fields, chunks, columns_for, row_of
 from include.catalog.records import (
+    ArchiveFile,
     FileState,
     LabelValue,
     NormalizationRecord,
@@ -66,12 +67,21 @@ class Products(Part):
 
         Where it was first read is among them: that path may hold another one now.
         """
-        file = schema.archive_file
-        query = select(file.c.path).where(file.c.digest == digest)
-        ordered = query.order_by(case((file.c.state == FileState.PRESENT, 0), else_=1), file.c.path)
+        holders = self.files_with([digest]).get(digest, [])
         first = select(SPECTRUM.c.path).where(SPECTRUM.c.digest == digest)
         with self._database.read() as connection:
-            return list(dict.fromkeys([*connection.scalars(ordered), *connection.scalars(first)]))
+            return list(dict.fromkeys([*(holder.path for holder in holders), *connection.scalars(first)]))
+
+    def files_with(self, digests: Iterable[str]) -> dict[str, list[ArchiveFile]]:
+        """Return the files that hold each content, or held it when last seen; those that are there come first."""
+        file = schema.archive_file
+        found: dict[str, list[ArchiveFile]] = {}
+        there_first = case((file.c.state == FileState.PRESENT, 0), else_=1), file.c.path
+        with self._database.read() as connection:
+            for chunk in chunks(set(digests)):
+                for row in connection.execute(select(file).where(file.c.digest.in_(chunk)).order_by(*there_first)):
+                    found.setdefault(row.digest, []).append(ArchiveFile(**as_fields(row)))
+        return found
 
     def record_result(self, result: ResultRecord) -> bool:
         """Record a result, its rows and labels: whether it is new.  One that is there is counted as work done twice."""

@@ -58,7 +58,7 @@ def read_or_rebuild(workspace: Workspace, record: NormalizationRecord) -> Normal
 
 
 def _rebuild(workspace: Workspace, record: NormalizationRecord) -> None:
-    parameters = _parameters(workspace, record)
+    parameters = recorded_parameters(workspace, record)
     parts = parameters.as_json()
     if normalization_id(record.digest, parts) != record.id:
         raise CannotRebuildError(
@@ -69,7 +69,14 @@ def _rebuild(workspace: Workspace, record: NormalizationRecord) -> None:
     make_product(workspace, parse_apstar(content, path=path, digest=record.digest), parameters, parts)
 
 
-def _parameters(workspace: Workspace, record: NormalizationRecord) -> NormalizationParameters:
+def recorded_parameters(workspace: Workspace, record: NormalizationRecord) -> NormalizationParameters:
+    """Return what a product was made with.
+
+    Raises
+    ------
+    CannotRebuildError
+        Its continuum regions are nowhere any more.
+    """
     recorded = record.parameters
     regions = find_regions(workspace, str(recorded["regions"]))
     if regions is None:

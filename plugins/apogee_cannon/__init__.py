@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from apogee_cannon.operators.models import AcceptModelOperator, PinModelOperator
     from apogee_cannon.operators.nights import ListApStarsOperator, PublishNightOperator
     from apogee_cannon.operators.normalize import ContinuumNormalizeOperator
+    from apogee_cannon.operators.retention import RetainProductsOperator
     from apogee_cannon.operators.stars import ListStarsOperator, ReportStarsOperator
     from apogee_cannon.operators.train import TrainCannonOperator
     from apogee_cannon.sensors.apstar import ApStarSensor
@@ -37,6 +38,7 @@ _MODULE_OF = {
     "PublishNightOperator": "apogee_cannon.operators.nights",
     "ReportFolderOperator": "apogee_cannon.operators.folder",
     "ReportStarsOperator": "apogee_cannon.operators.stars",
+    "RetainProductsOperator": "apogee_cannon.operators.retention",
     "TrainCannonOperator": "apogee_cannon.operators.train",
     "TrainingSetSensor": "apogee_cannon.sensors.training_set",
 }
@@ -56,6 +58,7 @@ __all__ = [
     "PublishNightOperator",
     "ReportFolderOperator",
     "ReportStarsOperator",
+    "RetainProductsOperator",
     "TrainCannonOperator",
     "TrainingSetSensor",
 ]

@@ -17,10 +17,10 @@ def rendered_axis(value: Templated) -> int | None:
     return None if value in (None, "", "None") else int(value)
 
 
-def rendered_bool(value: Templated) -> bool:
+def rendered_flag(value: Templated) -> bool:
     """Return a switch as a boolean, also where a DAG without native rendering makes text of it.
 
-    >>> rendered_bool("True"), rendered_bool("false"), rendered_bool(1), rendered_bool(None)
+    >>> rendered_flag("True"), rendered_flag("false"), rendered_flag(1), rendered_flag(None)
     (True, False, True, False)
 
     Raises
@@ -34,3 +34,12 @@ def rendered_bool(value: Templated) -> bool:
     if word in ("false", "0", "no", "off", "none", ""):
         return False
     raise ValueError(f"expected true or false, got {value!r}.")
+
+
+def rendered_days(value: Templated) -> float | None:
+    """Return a number of days or None, also where a DAG without native rendering makes text of it.
+
+    >>> rendered_days("30"), rendered_days("None"), rendered_days("")
+    (30.0, None, None)
+    """
+    return None if value in (None, "", "None") else float(value)

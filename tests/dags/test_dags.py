@@ -25,6 +25,7 @@ def test_every_dag_loads(dagbag: DagBag) -> None:
         "apogee_folder",
         "apogee_nightly_apo25m",
         "apogee_nightly_lco25m",
+        "apogee_retention",
         "apogee_stars",
         "cannon_training",
     }

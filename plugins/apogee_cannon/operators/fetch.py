@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from apogee_cannon.outcomes import bad_input_skips
-from apogee_cannon.templated import Templated, rendered_bool
+from apogee_cannon.templated import Templated, rendered_flag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,6 +45,6 @@ class FetchApStarOperator(BaseOperator):
         from include.pipeline.fetch import find_or_fetch
         from include.pipeline.workspace import Workspace
 
-        use_remote = rendered_bool(self.use_remote)
+        use_remote = rendered_flag(self.use_remote)
         with Workspace.open() as workspace, bad_input_skips(context, str(self.star.get("obj") or "star")):
             return str(find_or_fetch(workspace, self.star, use_remote=use_remote))

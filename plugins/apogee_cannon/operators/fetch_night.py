@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from apogee_cannon.observing_night import observing_mjd
-from apogee_cannon.templated import Templated, rendered_bool
+from apogee_cannon.templated import Templated, rendered_flag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,7 +52,7 @@ class FetchNightOperator(BaseOperator):
         from include.pipeline.fetch_night import fetch_night, nothing_fetched
         from include.pipeline.workspace import Workspace
 
-        if not rendered_bool(self.use_remote):
+        if not rendered_flag(self.use_remote):
             self.log.info("nothing is fetched: the run's param use_remote is off")
             return nothing_fetched()
         telescope = str(self.telescope)

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from apogee_cannon.observing_night import is_backfill, is_scheduled, observing_mjd, scan_since
-from apogee_cannon.templated import Templated, rendered_bool
+from apogee_cannon.templated import Templated, rendered_flag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -131,7 +131,7 @@ class ListApStarsOperator(_NightOperator):
         return Scope(
             late_nights=int(self.late_nights) if is_scheduled(context) else 0,
             first_night=observatory(self.telescope).mjd_of_local_date(start_date) if start_date else None,
-            reprocess=rendered_bool(self.reprocess),
+            reprocess=rendered_flag(self.reprocess),
         )
 
 

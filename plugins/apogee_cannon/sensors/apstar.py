@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_cannon.observing_night import night_end, observing_mjd, scan_since
 from apogee_cannon.outcomes import bad_input_skips, set_label
-from apogee_cannon.templated import Templated, rendered_bool
+from apogee_cannon.templated import Templated, rendered_flag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -153,7 +153,7 @@ class ApStarSensor(BaseSensorOperator):
         from include.pipeline.workspace import Workspace
 
         set_label(context, self.star_name)
-        remote, now = rendered_bool(self.use_remote), datetime.now(UTC)
+        remote, now = rendered_flag(self.use_remote), datetime.now(UTC)
         deadline = datetime.fromisoformat(until) if until else now + timedelta(hours=float(self.wait))
         with Workspace.open() as workspace, bad_input_skips(context, self.star_name):
             path = str(local_path(workspace, self.star or {}))

@@ -28,6 +28,7 @@ FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "PinModelOperator": {},
     "PublishNightOperator": {"telescope": "apo25m", "model_id": "m", "continuum_regions_path": "regions.txt"},
     "ReportStarsOperator": {"stars": [], "model_id": "m", "continuum_regions_path": "regions.txt"},
+    "RetainProductsOperator": {},
     "TrainCannonOperator": {"training_set_path": "t.pkl", "label_names": "TEFF"},
     "TrainingSetSensor": {"training_set_path": "t.pkl", "label_names": "TEFF"},
 }
@@ -107,6 +108,7 @@ def test_public_names_and_their_parameters_are_documented(name: str) -> None:
         ("ContinuumNormalizeOperator", {"length": 1400, "order": 3, "sum_axis": None}),
         ("TrainCannonOperator", {"order": 2, "regularization": 0}),
         ("InferLabelsOperator", {"n_initialisations": 10, "use_derivatives": True}),
+        ("RetainProductsOperator", {"delete": False, "superseded_days": 30, "rebuildable_days": None}),
         ("FetchApStarOperator", {"use_remote": False}),
         ("FetchNightOperator", {"use_remote": False, "parallel": 4}),
         ("ApStarSensor", {"wait": 12, "settle_time": 600, "star": None}),
