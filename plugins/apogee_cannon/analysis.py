@@ -9,7 +9,12 @@ from apogee_cannon.templated import Templated
 
 
 def normalize_and_infer(
-    apstar_paths: Templated, model_id: Templated, *, continuum_regions_path: Templated, sum_axis: Templated
+    apstar_paths: Templated,
+    model_id: Templated,
+    *,
+    continuum_regions_path: Templated,
+    sum_axis: Templated,
+    reprocess: Templated = False,
 ) -> None:
     """Wire the two tasks of a file, ``normalize`` and ``infer``, for use inside a mapped task group."""
     normalized = ContinuumNormalizeOperator(
@@ -17,6 +22,7 @@ def normalize_and_infer(
         apstar_paths=apstar_paths,
         continuum_regions_path=continuum_regions_path,
         sum_axis=sum_axis,
+        reprocess=reprocess,
         pool=FILES_POOL,
         map_index_template="{{ label }}",
     )
@@ -24,6 +30,7 @@ def normalize_and_infer(
         task_id="infer",
         normalizations=normalized.output,
         model_id=model_id,
+        reprocess=reprocess,
         pool=FILES_POOL,
         map_index_template="{{ label }}",
     )

@@ -25,11 +25,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_examples_of_subjects_are_true() -> None:
-    assert doctest.testmod(subjects) == doctest.TestResults(failed=0, attempted=2)
+    assert doctest.testmod(subjects) == doctest.TestResults(failed=0, attempted=3)
 
 
 def test_axes_and_switches_are_what_they_mean_however_they_are_rendered() -> None:
-    assert doctest.testmod(templated) == doctest.TestResults(failed=0, attempted=2)
+    assert doctest.testmod(templated) == doctest.TestResults(failed=0, attempted=3)
     assert [rendered_axis(value) for value in ("", 0, "0")] == [None, 0, 0]
     with pytest.raises(ValueError, match="both"):
         rendered_axis("both")
