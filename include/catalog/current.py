@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, select
@@ -33,9 +33,28 @@ def current_results(model_ids: Sequence[str], contents: Select[Any], *, visits: 
     return select(ranked.c.id).where(ranked.c.rank == 1)
 
 
-def results_newest_first(model_id: str, contents: Select[Any], *, visits: bool) -> Select[Any]:
-    """Return the ``id`` and the content's ``digest`` of all results by a model, for a choice that SQL cannot make."""
-    return _results_of([model_id], contents, visits=visits).order_by(*NEWEST_FIRST)
+def all_results(model_id: str, contents: Select[Any], *, visits: bool) -> Select[Any]:
+    """Return the identities of all results of the contents by a model, for a choice that SQL cannot make."""
+    return _results_of([model_id], contents, visits=visits).with_only_columns(result.c.id)
+
+
+def by_star(results: Select[Any], *, collation: str | None = None) -> Select[Any]:
+    """Return ``obj``, ``digest`` and ``id`` of `results`, star after star, in the order of their names' characters."""
+    chosen = results.cte("chosen")
+    obj = spectrum.c.obj if collation is None else spectrum.c.obj.collate(collation)
+    return (
+        select(spectrum.c.obj, spectrum.c.digest, result.c.id)
+        .select_from(chosen)
+        .join(result, result.c.id == chosen.c.id)
+        .join(normalization, normalization.c.id == result.c.normalization_id)
+        .join(spectrum, spectrum.c.digest == normalization.c.digest)
+        .order_by(obj, result.c.id)
+    )
+
+
+def widths_of(columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
+    """Return how many characters the longest text of each column has."""
+    return select(*(func.max(func.length(column)).label(name) for name, column in columns.items()))
 
 
 def these_results(identities: Sequence[str]) -> Select[Any]:
@@ -120,9 +139,10 @@ def _identity() -> list[ColumnElement[Any]]:
         spectrum.c.field,
         spectrum.c.healpix,
         func.coalesce(result_row.c.mjd, newest).label("mjd"),
+        result_row.c.mjd.label("visit_mjd"),
         result_row.c.snr,
-        spectrum.c.n_visits,
-        spectrum.c.starflag,
+        case((result_row.c.mjd.is_(None), spectrum.c.n_visits), else_=1).label("n_visits"),
+        spectrum.c.starflag.label("spectrum_flags"),
         spectrum.c.path,
     ]
 

@@ -61,6 +61,14 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Return a connection in a transaction that only reads, and all of whose queries see one moment."""
+        is_postgresql = self.url.get_backend_name() == "postgresql"
+        engine = self._reading.execution_options(isolation_level="REPEATABLE READ") if is_postgresql else self._reading
+        with engine.begin() as connection:  # SQLite's transactions are like this by themselves
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """Return a connection in a transaction that writes, committed when the block ends well.
 

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from include.catalog import schema
-from include.catalog.current import current_contents, current_results, results_newest_first, rows_of, these_results
-from include.catalog.database import CatalogError
+from include.catalog.current import all_results, by_star, current_contents, current_results, rows_of, these_results
+from include.catalog.label_rows import LabelRows, star_by_star, text_widths
 from include.catalog.models import Models
-from include.catalog.part import chunks
-from include.catalog.records import ModelRecord, utc_now
+from include.catalog.part import CHUNK
+from include.catalog.records import Expected, ModelRecord, utc_now
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 DEFAULT_LABELS = ("TEFF", "LOGG", "FE_H")
 """The label columns of a table when there is no model to say which."""
-SDSS4_NAMES = ("2M", "AP")
-"""How the names of stars begin in DR17: of 2MASS, and made for stars without a 2MASS source."""
-PREFIXES = ("ap", "as")
-"""How the names of apStar files begin: Apache Point and, up to DR17, Las Campanas."""
+
+ExpectedOf = Callable[[str, str | None], Expected]
+"""``expected(digest, model_id)``: the identities that the products of a content have by certain parameters."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Which results a table is of."""
+
+    model: ModelRecord | None
+    night: int | None = None
+    telescope: str | None = None
+    visits: bool = False
+    expected: ExpectedOf | None = None
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.model.label_names if self.model else DEFAULT_LABELS
+
+    @property
+    def meta(self) -> dict[str, str | int]:
+        about = {"MODEL": self.model.id if self.model else "", "MODNAME": self.model.name if self.model else ""}
+        filters = {"NIGHT": self.night, "TELESCOP": self.telescope}
+        return about | {key: value for key, value in filters.items() if value is not None}
+
+    def counts(self, digest: str, identity: str) -> bool:
+        """Whether a result of a content is one that was asked for."""
+        if self.expected is None or self.model is None:
+            return True
+        return self.expected(digest, self.model.id).result_id == identity
 
 
 class LabelTables(Models):
@@ -36,7 +62,7 @@ class LabelTables(Models):
         telescope: str | None = None,
         *,
         visits: bool = False,
-        results: Collection[str] | None = None,
+        expected: ExpectedOf | None = None,
     ) -> Table:
         """Return the current labels of each star: one row a spectrum, by star and night.
 
@@ -48,14 +74,14 @@ class LabelTables(Models):
         night
             Stars with a visit on this SDSS MJD; default: of all nights.
         model
-            Identity of a model, or the name under which one is in force; default: the model that was
-            last put in force.
+            A model, as :meth:`choose_model` takes it; default: the one that was last put in force.
         telescope
             Stars of this telescope; default: of all.
         visits
-            The rows of single visits in the place of the stacks.
-        results
-            Identities: only these results count, so that the newest is the newest of them; default: all count.
+            The rows of single visits in the place of the stacks, each with its own MJD, S/N and flags.
+        expected
+            ``expected(digest, model_id)``: the identities that the products of a content have by certain parameters; only
+            those results count, and what was tried with others does not.  Default: all count.
 
         Returns
         -------
@@ -66,28 +92,39 @@ class LabelTables(Models):
         Raises
         ------
         CatalogError
-            `model` is neither a model's identity nor a name that has one in force.
+            `model` is not one.
         """
-        chosen = self._choose(model)
-        names = chosen.label_names if chosen else DEFAULT_LABELS
-        rows: Sequence[Row[Any]] = ()
-        if chosen:
-            contents = current_contents(night=night, telescope=telescope)
-            if results is None:
-                queries = [current_results([chosen.id], contents, visits=visits)]
-            else:
-                every = results_newest_first(chosen.id, contents, visits=visits)
-                queries = [these_results(chunk) for chunk in chunks(self._newest(every, frozenset(results)))]
-            rows = self._rows(rows_of(query, names, visits=visits) for query in queries)
-        about = {"MODEL": chosen.id if chosen else "", "MODNAME": chosen.name if chosen else ""}
-        return _table(rows, names, about | self._made() | _filters(night, telescope))
+        question = _Question(self.choose_model(model), night, telescope, visits, expected)
+        with self._database.read() as connection:
+            rows = LabelRows.joined(self._parts(connection, question, CHUNK))
+        return rows.table(question.names, question.meta | self._made())
+
+    def label_parts(
+        self, model: str | None = None, *, visits: bool = False, expected: ExpectedOf | None = None, size: int = CHUNK
+    ) -> Iterator[Table]:
+        """Return what :meth:`labels` returns in tables of about `size` spectra, for a million stars in bounded memory.
+
+        The parts have the same columns, as wide as each other's, and are of one moment.  There is at least one.
+        """
+        question = _Question(self.choose_model(model), visits=visits, expected=expected)
+        meta, empty = question.meta | self._made(), True
+        with self._database.snapshot() as connection:
+            widths = text_widths(connection)
+            for rows in self._parts(connection, question, size):
+                yield rows.table(question.names, meta, widths)
+                empty = False
+        if empty:
+            yield LabelRows((), {}).table(question.names, meta, widths)
 
     def history(self, obj: str) -> Table:
         """Everything that was ever inferred of a star, oldest first: by any model, of any content, stacks and visits.
 
         The columns are those of :meth:`labels`, for the labels of every model that took part, and ``current``:
-        whether the content is what its path holds now, the model is in force, and no newer result took its place.
+        whether the content is what its path holds now, the model is in force, and no newer result took its place;
+        and ``is_visit``: whether the row is a single visit.
         """
+        from include.catalog.tables import CURRENT, IS_VISIT
+
         of_star = (
             select(schema.result.c.id)
             .join(schema.normalization, schema.normalization.c.id == schema.result.c.normalization_id)
@@ -95,34 +132,30 @@ class LabelTables(Models):
             .where(schema.spectrum.c.obj == obj)
         )
         names = self._names_of(of_star) or DEFAULT_LABELS
-        rows = self._rows([rows_of(of_star, names, visits=None)])
-        rows.sort(key=lambda row: (row.created, row.result, row.row))
-        table = _table(rows, names, {"OBJ": obj} | self._made())
+        with self._database.read() as connection:
+            found = LabelRows.read(connection, rows_of(of_star, names, visits=None))
+        ordered = LabelRows.joined([found], key=lambda row: (row.created, row.result, row.row))
+        table = ordered.table(names, {"OBJ": obj} | self._made())
         current = self._current(obj)
-        _add_current(table, [row.result in current for row in rows])
+        table.add_column(CURRENT.column([row.result in current for row in ordered.rows]))
+        table.add_column(IS_VISIT.column([row.visit_mjd is not None for row in ordered.rows]))
         return table
 
-    def _choose(self, model: str | None) -> ModelRecord | None:
-        if model is None:
-            return self.model_in_force()
-        chosen = self.model(model) or self.model_in_force(model)
-        if chosen is None:
-            raise CatalogError(f"expected the identity of a model or a name that has one in force, got {model!r}.")
-        return chosen
-
-    def _rows(self, queries: Iterable[Select[Any]]) -> list[Row[Any]]:
-        with self._database.read() as connection:
-            rows = [row for query in queries for row in connection.execute(query)]
-        return sorted(rows, key=lambda row: (row.obj, row.telescope or "", row.mjd or 0, row.row))
-
-    def _newest(self, newest_first: Select[Any], among: Set[str]) -> list[str]:
-        """Return each content's newest result that is `among` some; here, as no database takes so many in a query."""
-        newest: dict[str, str] = {}
-        with self._database.read() as connection:
-            for row in connection.execute(newest_first):
-                if row.id in among:
-                    newest.setdefault(row.digest, row.id)
-        return list(newest.values())
+    def _parts(self, connection: Connection, question: _Question, size: int) -> Iterator[LabelRows]:
+        """Return the rows, some thousand results at a time: a database takes no more in a query, and memory no million."""
+        if question.model is None:
+            return
+        contents, visits = current_contents(night=question.night, telescope=question.telescope), question.visits
+        if question.expected is None:
+            results = current_results([question.model.id], contents, visits=visits)
+        else:
+            results = all_results(question.model.id, contents, visits=visits)
+        # As Python sorts, whatever language the database was made for.
+        collation = "C" if connection.dialect.name == "postgresql" else None
+        found = connection.execute(by_star(results, collation=collation), execution_options={"yield_per": size})
+        counted = (row for row in found if question.counts(row.digest, row.id))
+        for part in star_by_star(counted, size):
+            yield LabelRows.read(connection, rows_of(these_results(part), question.names, visits=visits))
 
     def _current(self, obj: str) -> set[str]:
         """Return the current results of a star by the models in force, stacks and visits."""
@@ -144,45 +177,3 @@ class LabelTables(Models):
         from include.catalog.tables import iso_utc
 
         return {"CATALOG": self._database.url.render_as_string(hide_password=True), "CREATED": iso_utc(utc_now())}
-
-
-def _filters(night: int | None, telescope: str | None) -> dict[str, str | int]:
-    wanted = {"NIGHT": night, "TELESCOP": telescope}
-    return {key: value for key, value in wanted.items() if value is not None}
-
-
-def _sdss4_apogee_id(row: Row[Any]) -> str:
-    return row.obj if row.obj.startswith(SDSS4_NAMES) else ""
-
-
-def _prefix(row: Row[Any]) -> str:
-    begin = PurePosixPath(row.path).name[:2]
-    return begin if begin in PREFIXES else ""
-
-
-DERIVED: Mapping[str, Callable[[Row[Any]], str]] = {"sdss4_apogee_id": _sdss4_apogee_id, "prefix": _prefix}
-"""Columns that follow from others of a row."""
-
-
-def _table(rows: Sequence[Row[Any]], names: Sequence[str], meta: dict[str, Any]) -> Table:
-    from include.catalog.tables import FIT, STAR, build_table, iso_utc, label_columns
-
-    def values(name: str) -> list[Any]:
-        if name in DERIVED:
-            return [DERIVED[name](row) for row in rows]
-        place = rows[0]._fields.index(name) if rows else 0
-        return [row[place] for row in rows]
-
-    columns = [(spec, values(spec.name)) for spec in STAR]
-    for place, name in enumerate(names):
-        of_label = [values(f"{part}_{place}") for part in ("value", "error", "raw_error")]
-        columns += zip(label_columns(name), of_label, strict=True)
-    *fit, created = FIT
-    columns += [(spec, values(spec.name)) for spec in fit]
-    return build_table([*columns, (created, [iso_utc(moment) for moment in values(created.name)])], meta)
-
-
-def _add_current(table: Table, current: Sequence[bool]) -> None:
-    from include.catalog.tables import CURRENT
-
-    table.add_column(CURRENT.column(current))

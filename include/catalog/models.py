@@ -8,6 +8,7 @@ from include.catalog import schema
 from include.catalog.database import CatalogError, insert_once
 from include.catalog.part import Part, as_fields, row_of
 from include.catalog.records import ModelRecord, VerdictRecord, WorkKind, utc_now
+from include.identity import SHORT
 
 MODEL = schema.model
 IN_FORCE = schema.in_force
@@ -31,6 +32,30 @@ class Models(Part):
             query = select(MODEL).where(MODEL.c.id == _newest(connection, name))
             found = connection.execute(query).first()
         return None if found is None else ModelRecord(**as_fields(found))
+
+    def choose_model(self, model: str | None = None) -> ModelRecord | None:
+        """Return a model by its identity, by the beginning of it, or by the name under which it is in force.
+
+        Parameters
+        ----------
+        model
+            Default: the model that was last put in force; None when there is none.  Of an identity its first 12
+            characters, as people are shown them, are enough.
+
+        Raises
+        ------
+        CatalogError
+            `model` is none of these.
+        """
+        if model is None:
+            return self.model_in_force()
+        chosen = self.model(model) or self.model_in_force(model) or self._model_that_begins(model)
+        if chosen is None:
+            raise CatalogError(
+                f"expected the identity of a model (or its first {SHORT} characters) or a name that has one in force, "
+                f"got {model!r}."
+            )
+        return chosen
 
     def put_in_force(self, name: str, model_id: str, decided_by: str) -> bool:
         """Put a model in force under `name`; False when it is already.
@@ -59,6 +84,14 @@ class Models(Part):
     def verdict(self, identity: str) -> VerdictRecord | None:
         """Return what was decided about the training with that identity, if anything was."""
         return self._find(VerdictRecord, schema.verdict, [identity]).get(identity)
+
+    def _model_that_begins(self, identity: str) -> ModelRecord | None:
+        if len(identity) < SHORT:
+            return None
+        query = select(MODEL).where(MODEL.c.id.startswith(identity, autoescape=True)).limit(2)
+        with self._database.read() as connection:
+            found = connection.execute(query).all()
+        return ModelRecord(**as_fields(found[0])) if len(found) == 1 else None
 
 
 def _newest(connection: Connection, name: str | None) -> str | None:

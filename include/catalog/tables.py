@@ -1,33 +1,24 @@
-"""Tables as astronomers use them: columns with units and descriptions, and FITS files that say what they hold.
+"""Tables as astronomers use them: columns with units and descriptions.  :mod:`include.catalog.table_files` writes them.
 
+Names are those of Astra's summary products, so that what reads them reads these.
 Text that is not known is an empty string, a whole number -1, a float NaN.  Astropy writes such a table to FITS
 without a warning.  FITS has no unit for dex: a logarithmic label is dimensionless, and its description says dex.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.io import fits
 from astropy.table import Column, Table
-from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
-
-from include.files import atomic_write
 
 TEXT = "U"
 DIGEST_WIDTH = 64
-CONTENT_KEYWORD = "CONTENT"
-CREATED_KEYWORD = "CREATED"
 
 
 @dataclass(frozen=True)
@@ -42,6 +33,12 @@ class ColumnSpec:
     def column(self, values: Sequence[Any]) -> Column:
         """Return the column with `values`, those that are not known filled."""
         return Column(self._array(values), name=self.name, unit=self.unit, description=self.description)
+
+    def at_least(self, width: int) -> ColumnSpec:
+        """Return the column with room for so many characters; one that is no text stays."""
+        if not self.kind.startswith(TEXT) or width <= int(self.kind[1:]):
+            return self
+        return replace(self, kind=f"{TEXT}{width}")
 
     def _array(self, values: Sequence[Any]) -> NDArray[Any]:
         if self.kind.startswith(TEXT):
@@ -61,10 +58,10 @@ STAR = (
     ColumnSpec("field", "U16", "field, up to DR17"),
     ColumnSpec("healpix", "i8", "HEALPix number, SDSS-V; -1: none"),
     ColumnSpec("prefix", "U2", "ap or as, as the apStar file's name begins"),
-    ColumnSpec("mjd", "i4", "SDSS MJD of the visit, or of the newest one in a stack; -1: not known"),
-    ColumnSpec("snr", "f8", "S/N of the spectrum whose labels these are"),
-    ColumnSpec("n_visits", "i4", "number of visits"),
-    ColumnSpec("starflag", "i8", "bits of APOGEE_STARFLAG, OR of the visits"),
+    ColumnSpec("mjd", "i4", "SDSS MJD of the visit; of a stack: the newest in the apStar file; -1: not known"),
+    ColumnSpec("snr", "f8", "S/N a pixel of the spectrum whose labels these are"),
+    ColumnSpec("n_visits", "i4", "1 for a visit; of a stack: all that the apStar file lists, with a spectrum or not"),
+    ColumnSpec("spectrum_flags", "i8", "bits of APOGEE_STARFLAG: the visit's; of a stack: OR of the visits"),
 )
 FIT = (
     ColumnSpec("row", "i4", "row in the normalised spectrum's file"),
@@ -91,16 +88,15 @@ VELOCITY = u.km / u.s
 LABEL_UNITS: Mapping[str, u.UnitBase] = {
     "TEFF": u.K,
     "T_EFF": u.K,
-    "VSINI": VELOCITY,
-    "VMICRO": VELOCITY,
-    "VMACRO": VELOCITY,
-    "VROT": VELOCITY,
+    **dict.fromkeys(("VSINI", "VMICRO", "VMACRO", "VROT"), VELOCITY),  # as ASPCAP names them
+    **dict.fromkeys(("V_SINI", "V_MICRO", "V_MACRO", "V_REL", "V_RAD"), VELOCITY),  # as Astra does
 }
 """Units of the labels that have one, by their names in upper case."""
 ABUNDANCE_ENDINGS = ("_H", "_FE", "_M")
 """How the names of abundances end, in upper case: logarithmic, so in dex."""
 
 CURRENT = ColumnSpec("current", "?", "whether this is the star's current result")
+IS_VISIT = ColumnSpec("is_visit", "?", "whether this is a single visit, and not a stack")
 
 
 def label_columns(name: str) -> tuple[ColumnSpec, ColumnSpec, ColumnSpec]:
@@ -137,57 +133,3 @@ def iso_utc(moment: datetime) -> str:
 def build_table(columns: Iterable[tuple[ColumnSpec, Sequence[Any]]], meta: Mapping[str, Any]) -> Table:
     """Return a table of those columns; `meta` becomes header keywords, so its names have at most eight characters."""
     return Table([spec.column(values) for spec, values in columns], meta=dict(meta))
-
-
-def write_table(table: Table, path: str | Path, *, header: Mapping[str, str | int | float | bool]) -> bool:
-    """Write `table` as FITS, unless the file there holds the same content and is whole: whether it was written.
-
-    The content is what the table holds: columns, units, descriptions, values and its ``meta``, but for the time of
-    making (``CREATED``).  Its digest is kept in the header (``CONTENT``), with CHECKSUM and DATASUM.  The file
-    appears complete or not at all.
-
-    Parameters
-    ----------
-    header
-        What else the header says about this writing (the run, versions); it does not count as content.
-    """
-    path = Path(path)
-    content = content_digest(table)
-    if _holds(path, content):
-        return False
-    hdu = fits.table_to_hdu(table)
-    for place, name in enumerate(table.colnames, start=1):
-        if table[name].description:
-            hdu.header[f"TCOMM{place}"] = table[name].description
-    hdu.header.update(header)
-    hdu.header[CONTENT_KEYWORD] = content
-    hdu.header.setdefault(CREATED_KEYWORD, iso_utc(datetime.now(UTC)))
-    with atomic_write(path) as temporary:
-        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(temporary, overwrite=True, checksum=True)
-    return True
-
-
-def content_digest(table: Table) -> str:
-    """SHA-256 of what a table holds, whatever the time it was made at."""
-    digest = hashlib.sha256()
-    meta = {key: value for key, value in table.meta.items() if key != CREATED_KEYWORD}
-    digest.update(json.dumps(meta, sort_keys=True, default=str).encode())
-    for name in table.colnames:
-        column = table[name]
-        about = [name, column.dtype.newbyteorder("<").str, str(column.unit), column.description, column.shape]
-        digest.update(json.dumps(about).encode())
-        digest.update(np.ascontiguousarray(column.data, dtype=column.dtype.newbyteorder("<")).tobytes())
-        digest.update(np.ma.getmaskarray(column.data).tobytes())
-    return digest.hexdigest()
-
-
-def _holds(path: Path, content: str) -> bool:
-    """Whether a whole file with that content is at `path`."""
-    try:
-        with warnings.catch_warnings(), fits.HDUList.fromfile(path, memmap=False) as hdus:
-            warnings.simplefilter("error", AstropyUserWarning)  # how astropy says that a file is cut short
-            hdu = hdus[1]
-            is_whole = hdu.verify_datasum() == 1 and hdu.verify_checksum() == 1
-            return bool(is_whole and hdu.header.get(CONTENT_KEYWORD) == content)
-    except (OSError, IndexError, TypeError, AstropyUserWarning):
-        return False

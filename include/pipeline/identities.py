@@ -83,6 +83,16 @@ class ResultIdentities:
         """Read the regions once, for any number of files."""
         return cls(normalization.as_json(), inference.as_json())
 
+    @classmethod
+    def nightly(cls, regions: Path, *, visits: bool = False) -> ResultIdentities:
+        """Return those of the nightly DAGs, which products for everybody are made of: stacks, or a row a visit."""
+        return cls.of(NormalizationParameters(regions=regions, sum_axis=None if visits else 0), InferenceParameters())
+
+    @property
+    def visits(self) -> bool:
+        """Whether results have a row a visit."""
+        return self.normalization["sum_axis"] is None
+
     def __call__(self, content: str, model: str | None) -> Expected:
         """The identities of the two products of a content."""
         normalization = normalization_id(content, self.normalization)

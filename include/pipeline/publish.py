@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from include.apogee.apstar import READER_VERSION
 from include.apogee.nights import observatory
-from include.catalog.records import FileOutcome, NightOutcome
+from include.catalog.records import FileOutcome, ModelRecord, NightOutcome
 from include.identity import short
 from include.pipeline.identities import ResultIdentities
+from include.pipeline.label_product import LabelProduct, write_labels
 from include.pipeline.night import NightKey
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class NightSummary:
             f"* {counts[FileOutcome.NO_MODEL]} normalised, waiting for a model",
             *self._named(FileOutcome.REJECTED, "rejected"),
             *self._named(FileOutcome.UNFINISHED, "unfinished: clear their failed tasks, or see the tasks' logs"),
-            f"Table: {self.table} ({self.n_stars} row(s))",
+            f"Table: {self.table} ({self.n_stars} star(s))",
             f"===== {self._verdict()} =====",
         ]
         return [line for line in lines if not line.startswith("* 0 ")]
@@ -118,38 +119,52 @@ def publish_night(workspace: Workspace, night: NightKey, identities: ResultIdent
     outcome = workspace.catalog.night_outcome(
         night.telescope, night.mjd, night.run_id, expected=identities, reader_version=READER_VERSION
     )
-    table, n_stars = write_night_table(workspace, night.telescope, night.mjd, outcome.model_id, identities)
-    for mjd in _other_nights(workspace, night, outcome):
+    product = write_night_table(workspace, night.telescope, night.mjd, outcome.model_id, identities)
+    for mjd in _other_nights(workspace, night, outcome, visits=identities.visits):
         write_night_table(workspace, night.telescope, mjd, outcome.model_id, identities)
-    summary = NightSummary(outcome, site.local_date(night.mjd), site.timezone, table, n_stars)
+    summary = NightSummary(outcome, site.local_date(night.mjd), site.timezone, product.path, product.n_stars)
     workspace.catalog.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
     return summary
 
 
-def _other_nights(workspace: Workspace, night: NightKey, outcome: NightOutcome) -> list[int]:
+def _other_nights(workspace: Workspace, night: NightKey, outcome: NightOutcome, *, visits: bool) -> list[int]:
     """Nights whose tables are there and list a star that this run analysed: it came late, or was seen again."""
     done = {file.digest for file in outcome.having(FileOutcome.DONE) if file.digest}
     mjds = {visit.mjd for spectrum in workspace.catalog.spectra(done).values() for visit in spectrum.visits}
-    return sorted(mjd for mjd in mjds - {night.mjd} if workspace.night_path(night.telescope, mjd).exists())
+    others = mjds - {night.mjd}
+    return sorted(mjd for mjd in others if workspace.night_path(night.telescope, mjd, visits=visits).exists())
 
 
 def write_night_table(
     workspace: Workspace, telescope: str, mjd: int, model_id: str | None, identities: ResultIdentities
-) -> tuple[Path, int]:
-    """Write the current results of a night's stars; returns the path and the number of rows.
+) -> LabelProduct:
+    """Write the current results of a night's stars: a row a star or, with such identities, a row a visit.
 
     Only results with the night's own parameters count: what a notebook tried with others is in the catalogue as well.
+    One publisher at a time reads and writes, so that the last table has all that was known to any.
     """
-    from include.catalog.tables import write_table
+    path = workspace.night_path(telescope, mjd, visits=identities.visits)
+    with workspace.lock(path.stem):
+        model = _model_of_table(workspace, path, model_id)
+        labels = partial(workspace.catalog.labels, night=mjd, telescope=telescope, visits=identities.visits)
+        if model:
+            table = labels(model=model.id, expected=identities)
+        else:  # the table is empty, as the summary says: a model that came since is the next run's
+            table = labels()[:0]
+            table.meta |= {"MODEL": "", "MODNAME": ""}
+        return write_labels(path, [table], model, identities, {"TELESCOP": telescope, "MJD": mjd})
 
-    path = workspace.night_path(telescope, mjd)
-    labels = partial(workspace.catalog.labels, night=mjd, telescope=telescope, model=model_id)
-    # Without a model the table is empty, as the summary says: one that came since is the next run's.
-    contents = {str(content) for content in labels()["spectrum"]} if model_id else set()
-    wanted = {identities(content, model_id).result_id or "" for content in contents}
-    table = labels(results=wanted)
-    if model_id is None:
-        table.meta |= {"MODEL": "", "MODNAME": ""}
-    changed = write_table(table, path, header={"TELESCOP": telescope, "MJD": mjd})
-    log.info("%s %s: %d row(s)", path, "written" if changed else "is unchanged", len(table))
-    return path, len(table)
+
+def _model_of_table(workspace: Workspace, path: Path, model_id: str | None) -> ModelRecord | None:
+    """Return the model that a night's table is to be by: the run's, or the one in force if the table is by that already.
+
+    A run that is pinned to an older model, and ends after one that is not, does not bring the old labels back.
+    """
+    from include.catalog.table_files import kept_header
+
+    in_force = workspace.catalog.model_in_force(workspace.settings.model_name)
+    there = kept_header(path)
+    if in_force and there and there.get("MODEL") == in_force.id != model_id:
+        log.info("%s is by model %s, which came into force since: it stays so", path.name, short(in_force.id))
+        return in_force
+    return workspace.catalog.model(model_id) if model_id else None

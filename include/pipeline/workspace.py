@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.catalog import Catalog
+from include.identity import short
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,9 +56,19 @@ class Workspace:
         """Where a model is kept."""
         return self.settings.data_dir / "models" / f"{model_id}.fits"
 
-    def night_path(self, telescope: str, mjd: int) -> Path:
-        """Where the table of a night is kept."""
-        return self.settings.data_dir / "nights" / telescope / f"apogeeNight-{telescope}-{mjd}.fits"
+    def night_path(self, telescope: str, mjd: int, *, visits: bool = False) -> Path:
+        """Where the table of a night is kept: a row a star, or a row a visit."""
+        kind = "apogeeNightVisits" if visits else "apogeeNight"
+        return self.settings.data_dir / "nights" / telescope / f"{kind}-{telescope}-{mjd}.fits"
+
+    def summary_path(self, model_id: str, *, visits: bool = False) -> Path:
+        """Where the table of all stars, or of all visits, by a model is kept.
+
+        The name is in the way of Astra's ``astraAllStar<Pipeline>-<version>.fits``.  The version of labels by The Cannon is
+        their model, so the tables of two models lie side by side.
+        """
+        kind = "apogeeAllVisitTheCannon" if visits else "apogeeAllStarTheCannon"
+        return self.settings.data_dir / "summary" / f"{kind}-{short(model_id)}.fits"
 
     @contextmanager
     def lock(self, name: str) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Tables as FITS files."""
+"""The columns of tables: units, descriptions, widths."""
 
 from __future__ import annotations
 
@@ -9,151 +9,13 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.io import fits
-from astropy.table import MaskedColumn, QTable, Table
+from astropy.table import Table
 
 from include.cannon.likeness import UNEXPLAINED
-from include.catalog.tables import (
-    FIT,
-    ColumnSpec,
-    build_table,
-    content_digest,
-    iso_utc,
-    label_columns,
-    unit_text,
-    write_table,
-)
+from include.catalog.table_files import write_table
+from include.catalog.tables import FIT, ColumnSpec, build_table, iso_utc, label_columns, unit_text
 
 VELOCITY, DEX = u.km / u.s, u.dimensionless_unscaled
-
-
-def stars(**changes: object) -> Table:
-    columns = {"obj": ["a", "bc"], "teff": [4500.0, np.nan], "flags": [1, 1 << 40], "good": [True, False]}
-    table = Table(columns | changes, meta={"MODEL": "abc", "CREATED": "2024-03-01T04:05:06Z"})
-    table["teff"].unit = u.K
-    table["teff"].description = "effective temperature"
-    return table
-
-
-def test_a_written_table_comes_back_with_units_and_checksums(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "folder" / "stars.fits"
-    assert write_table(stars(), path, header={"RUN": "manual", "N": 3}) is True
-    with fits.open(path, checksum=True) as hdus:
-        header = hdus[1].header
-        assert (hdus[1].verify_checksum(), hdus[1].verify_datasum(), hdus[0].verify_checksum()) == (1, 1, 1)
-        assert {"CHECKSUM", "DATASUM"} < set(header)
-        assert (header["TUNIT2"], header["TCOMM2"]) == ("K", "effective temperature")
-        assert (header["RUN"], header["N"], header["MODEL"]) == ("manual", 3, "abc")
-        assert header["CONTENT"] == content_digest(stars())
-    back = Table.read(path)
-    assert list(back["obj"]) == ["a", "bc"]
-    assert list(back["flags"]) == [1, 1 << 40]
-    assert list(back["good"]) == [True, False]
-    assert back["teff"].unit == u.K
-    assert [item.name for item in path.parent.iterdir()] == ["stars.fits"]
-
-
-def test_the_same_content_is_not_written_again(tmp_path: Path) -> None:
-    path = tmp_path / "stars.fits"
-    write_table(stars(), path, header={"RUN": "first"})
-    before = (path.read_bytes(), path.stat().st_mtime_ns)
-    later = stars()
-    later.meta["CREATED"] = "2024-03-02T04:05:06Z"
-    assert write_table(later, path, header={"RUN": "second"}) is False
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-
-
-def _another_value(table: Table) -> None:
-    table["teff"][0] = 4501.0
-
-
-def _another_unit(table: Table) -> None:
-    table["teff"].unit = u.mK
-
-
-def _another_description(table: Table) -> None:
-    table["teff"].description = "temperature"
-
-
-def _another_name(table: Table) -> None:
-    table.rename_column("teff", "t_eff")
-
-
-def _another_model(table: Table) -> None:
-    table.meta["MODEL"] = "def"
-
-
-def _one_row_less(table: Table) -> None:
-    table.remove_row(1)
-
-
-def _a_value_not_known(table: Table) -> None:
-    table["flags"] = MaskedColumn(table["flags"], mask=[True, False])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        _another_value,
-        _another_unit,
-        _another_description,
-        _another_name,
-        _another_model,
-        _one_row_less,
-        _a_value_not_known,
-    ],
-)
-def test_another_content_is_written(tmp_path: Path, change: object) -> None:
-    path = tmp_path / "stars.fits"
-    write_table(stars(), path, header={})
-    other = stars()
-    change(other)
-    assert write_table(other, path, header={}) is True
-    assert write_table(other, path, header={}) is False
-    with fits.open(path) as hdus:
-        assert hdus[1].header["CONTENT"] == content_digest(other) != content_digest(stars())
-
-
-def test_a_table_read_back_has_the_same_digest_whatever_its_byte_order() -> None:
-    little, big = stars(), stars()
-    big["teff"] = big["teff"].astype(">f8")
-    assert content_digest(little) == content_digest(big)
-
-
-@pytest.mark.parametrize("damage", ["cut short", "a byte changed", "empty", "not FITS", "no table"])
-def test_a_damaged_file_is_written_again(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "stars.fits"
-    write_table(stars(), path, header={})
-    good = path.read_bytes()
-    position = good.index(b"bc")
-    path.write_bytes(
-        {
-            "cut short": good[:-2880],
-            "a byte changed": good[:position] + b"X" + good[position + 1 :],
-            "empty": b"",
-            "not FITS": b"hello" * 1000,
-            "no table": good[:2880],
-        }[damage]
-    )
-    assert write_table(stars(), path, header={}) is True
-    assert path.stat().st_size == len(good)
-    assert list(Table.read(path)["obj"]) == ["a", "bc"]
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "stars.fits"
-    write_table(stars(), path, header={})
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"NaN|nan"):
-        write_table(stars(flags=[1, 2]), path, header={"BAD": float("nan")})
-    assert path.read_bytes() == before
-    assert [item.name for item in tmp_path.iterdir()] == ["stars.fits"]
-
-
-def test_an_empty_table_can_be_written(tmp_path: Path) -> None:
-    empty = build_table([(ColumnSpec("obj", "U19", "star"), []), (ColumnSpec("teff", "f8", "t", u.K), [])], {"A": 1})
-    assert write_table(empty, tmp_path / "empty.fits", header={}) is True
-    assert write_table(empty, tmp_path / "empty.fits", header={}) is False
-    assert len(QTable.read(tmp_path / "empty.fits")) == 0
 
 
 def test_text_that_is_longer_than_usual_is_kept_whole() -> None:
@@ -161,11 +23,19 @@ def test_text_that_is_longer_than_usual_is_kept_whole() -> None:
     assert list(column) == ["ab", "", "a long name"]
 
 
+def test_a_column_of_text_can_be_given_room() -> None:
+    spec = ColumnSpec("obj", "U4", "star")
+    assert spec.at_least(11).column(["ab"]).dtype == "U11"
+    assert spec.at_least(3) == spec
+    number = ColumnSpec("teff", "f8", "temperature", u.K)
+    assert number.at_least(11) == number
+
+
 @pytest.mark.parametrize(
     ("names", "unit", "says"),
     [
         (("TEFF", "T_EFF", "teff"), u.K, ""),
-        (("VSINI", "VMICRO", "VMACRO", "VROT"), VELOCITY, ""),
+        (("VSINI", "VMICRO", "VMACRO", "VROT", "V_SINI", "v_micro", "V_MACRO"), VELOCITY, ""),
         (("LOGG",), DEX, " (dex of cm s-2)"),
         (("FE_H", "MG_H", "M_H", "O_FE", "C_M", "ALPHA_M"), DEX, " (dex)"),
         (("AGE", "MASS", "FE", "H_TEFF", "AK_WISE"), None, ""),

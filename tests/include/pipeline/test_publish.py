@@ -37,7 +37,7 @@ def test_it_says_which_night_and_what_became_of_its_files() -> None:
         "* 3 done",
         "* 1 rejected",
         "    - REJECTED-0.fits: unreadable: cut short",
-        "Table: /data/night.fits (5 row(s))",
+        "Table: /data/night.fits (5 star(s))",
         "===== This night is done =====",
     ]
 

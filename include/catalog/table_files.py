@@ -1,0 +1,168 @@
+"""Tables as FITS files that say what they hold, and are left alone when that has not changed.
+
+The header has the digest of the content (``CONTENT``), the time of making (``CREATED``, ISO-8601 in UTC), CHECKSUM and
+DATASUM.  The content is the header that the table makes, without the time of making, and the bytes of the rows: two
+tables with the same columns, units, descriptions, ``meta`` and values have the same digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from astropy.io import fits
+from astropy.io.fits.header import Header
+from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
+
+from include.catalog.tables import DIGEST_WIDTH, iso_utc
+from include.files import atomic_write
+
+BLOCK = 2880
+"""FITS files are made of blocks of so many bytes."""
+CONTENT_KEYWORD = "CONTENT"
+CREATED_KEYWORD = "CREATED"
+
+Value: TypeAlias = str | int | float | bool
+Cards: TypeAlias = Mapping[str, Value | tuple[Value, str]]
+"""Values of keywords, or values with their comments."""
+
+
+class _UnchangedError(Exception):
+    """The file that is there has the same content: the new one is not wanted."""
+
+
+def write_table(table: Table, path: str | Path, *, header: Cards) -> bool:
+    """Write `table` as FITS, unless the file there holds the same content and is whole: whether it was written.
+
+    The file appears complete or not at all.
+
+    Parameters
+    ----------
+    header
+        What else the header says about this writing (the run, versions); it does not count as content.
+    """
+    return write_parts([table], path, header=lambda: header)
+
+
+def write_parts(parts: Iterable[Table], path: str | Path, *, header: Callable[[], Cards]) -> bool:
+    """Write tables below one another, as :func:`write_table` writes one, with only one of them in memory.
+
+    Parameters
+    ----------
+    parts
+        One or more, with the same columns, widths of text and ``meta`` (but for its CREATED).
+    header
+        Gives what else the header says: asked before the first part for the keywords, and after the last for the values.
+
+    Raises
+    ------
+    ValueError
+        There is no part, or one differs from the first in more than its values.
+    """
+    path = Path(path)
+    try:
+        with atomic_write(path) as temporary:
+            content = _write(parts, temporary, header)
+            if _holds(path, content):
+                raise _UnchangedError
+    except _UnchangedError:
+        return False
+    return True
+
+
+def content_digest(table: Table) -> str:
+    """SHA-256 of what a table holds, whatever the time it was made at."""
+    hdu = _hdu(table)
+    return hashlib.sha256(_description(hdu) + _rows(hdu)).hexdigest()
+
+
+def kept_header(path: Path) -> Header | None:
+    """Return the header of the table that is at `path`; None when there is none that can be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)
+            header: Header = fits.getheader(path, 1)
+            return header
+    except (OSError, IndexError, TypeError):
+        return None
+
+
+def _write(parts: Iterable[Table], path: Path, cards: Callable[[], Cards]) -> str:
+    """Write all parts to a new file; returns the digest of their content."""
+    content, description, n_rows = hashlib.sha256(), b"", 0
+    with path.open("w+b") as stream:
+        for part in parts:
+            hdu = _hdu(part)
+            if not description:
+                description = _description(hdu)
+                content.update(description)
+                header, start = _begin(stream, _hdu(part[:0]), cards())
+            elif _description(hdu) != description:
+                raise ValueError(f"{path.name}: expected parts with the same columns, widths and meta, got others.")
+            rows = _rows(hdu)
+            content.update(rows)
+            stream.write(rows)
+            n_rows += len(part)
+        if not description:
+            raise ValueError(f"{path.name}: expected one part or more, got none.")
+        stream.write(bytes(-stream.tell() % BLOCK))
+        header.update(cards())
+        header.update({"NAXIS2": n_rows, CONTENT_KEYWORD: content.hexdigest()})
+        stream.seek(start)
+        stream.write(header.tostring().encode("ascii"))
+    with fits.HDUList.fromfile(path, mode="update", memmap=True) as hdus:  # sums are of bytes: no table is made of them
+        hdus[1].add_checksum()
+    return content.hexdigest()
+
+
+def _hdu(table: Table) -> fits.BinTableHDU:
+    hdu: fits.BinTableHDU = fits.table_to_hdu(table)
+    for place, name in enumerate(table.colnames, start=1):
+        if table[name].description:
+            hdu.header[f"TCOMM{place}"] = table[name].description
+    return hdu
+
+
+def _begin(stream: io.BufferedRandom, empty: fits.BinTableHDU, cards: Cards) -> tuple[Header, int]:
+    """Write all that comes before the rows, with room for what is known after them; returns the header and its place."""
+    empty.header.update(cards)
+    empty.header[CONTENT_KEYWORD] = "0" * DIGEST_WIDTH
+    empty.header.setdefault(CREATED_KEYWORD, iso_utc(datetime.now(UTC)))
+    fits.HDUList([fits.PrimaryHDU(), empty]).writeto(stream, checksum=True)
+    return empty.header, stream.tell() - len(empty.header.tostring())
+
+
+def _description(hdu: fits.BinTableHDU) -> bytes:
+    """Return the header that a table makes, without the number of its rows and the time of making."""
+    header = hdu.header.copy()
+    header.remove(CREATED_KEYWORD, ignore_missing=True)
+    header["NAXIS2"] = 0
+    return bytes(header.tostring().encode("ascii"))
+
+
+def _rows(hdu: fits.BinTableHDU) -> bytes:
+    """Return the rows of a table as FITS has them."""
+    stream = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(stream)
+    size = hdu.header["NAXIS1"] * hdu.header["NAXIS2"]
+    start = len(stream.getvalue()) - size - -size % BLOCK
+    return stream.getvalue()[start : start + size]
+
+
+def _holds(path: Path, content: str) -> bool:
+    """Whether a whole file with that content is at `path`."""
+    try:
+        with warnings.catch_warnings(), fits.HDUList.fromfile(path, memmap=True) as hdus:
+            warnings.simplefilter("error", AstropyUserWarning)  # how astropy says that a file is cut short
+            hdu = hdus[1]
+            if hdu.header.get(CONTENT_KEYWORD) != content:
+                return False
+            return bool(hdu.verify_datasum() == 1 and hdu.verify_checksum() == 1)
+    except (OSError, IndexError, TypeError, AstropyUserWarning):
+        return False
