@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG
 
-from apogee_cannon import AcceptModelOperator, TrainCannonOperator, TrainingSetSensor
+from apogee_cannon import AcceptModelOperator, PublishSummaryOperator, TrainCannonOperator, TrainingSetSensor
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import TRAINING_POOL
 from apogee_cannon.retries import RETRIES
@@ -18,9 +18,9 @@ DOC = """
 ### Train The Cannon when the training set changes
 
 One run is always waiting (deferred: it takes no worker slot) for a training set on which there is no verdict yet: the same
-content under another name, or with another time stamp, trains nothing.  A new content is trained on and its model comes into
-force.  A broken training set gets a recorded verdict and leaves the run *skipped*; the model in force stays.  A day without
-change ends as one skipped run.
+content under another name, or with another time stamp, trains nothing.  A new content is trained on, its model comes into
+force, and the table of all stars by it is written (`apogee_summary` writes it again on demand).  A broken training set gets
+a recorded verdict and leaves the run *skipped*; the model in force stays.  A day without change ends as one skipped run.
 """
 
 with DAG(
@@ -38,4 +38,7 @@ with DAG(
     training_set_changed = TrainingSetSensor(task_id="training_set_changed", **TRAINING_ARGUMENTS)
     train = TrainCannonOperator(task_id="train", pool=TRAINING_POOL, **TRAINING_ARGUMENTS)
     accept = AcceptModelOperator(task_id="accept", model_id=train.output)
+    PublishSummaryOperator(
+        task_id="publish_summary", model_id=accept.output, continuum_regions_path=str(SETTINGS.continuum_regions)
+    )
     training_set_changed >> train

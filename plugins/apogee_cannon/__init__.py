@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from apogee_cannon.operators.normalize import ContinuumNormalizeOperator
     from apogee_cannon.operators.retention import RetainProductsOperator
     from apogee_cannon.operators.stars import ListStarsOperator, ReportStarsOperator
+    from apogee_cannon.operators.summary import PublishSummaryOperator
     from apogee_cannon.operators.train import TrainCannonOperator
     from apogee_cannon.sensors.apstar import ApStarSensor
     from apogee_cannon.sensors.training_set import TrainingSetSensor
@@ -37,6 +38,7 @@ _MODULE_OF = {
     "PinModelOperator": "apogee_cannon.operators.models",
     "PublishNightOperator": "apogee_cannon.operators.nights",
     "ReportFolderOperator": "apogee_cannon.operators.folder",
+    "PublishSummaryOperator": "apogee_cannon.operators.summary",
     "ReportStarsOperator": "apogee_cannon.operators.stars",
     "RetainProductsOperator": "apogee_cannon.operators.retention",
     "TrainCannonOperator": "apogee_cannon.operators.train",
@@ -57,6 +59,7 @@ __all__ = [
     "PinModelOperator",
     "PublishNightOperator",
     "ReportFolderOperator",
+    "PublishSummaryOperator",
     "ReportStarsOperator",
     "RetainProductsOperator",
     "TrainCannonOperator",

@@ -27,6 +27,7 @@ def test_every_dag_loads(dagbag: DagBag) -> None:
         "apogee_nightly_lco25m",
         "apogee_retention",
         "apogee_stars",
+        "apogee_summary",
         "cannon_training",
     }
 

@@ -30,18 +30,28 @@ class _NightOperator(BaseOperator):
         Identity of the model that the run is pinned to (templated); None: no model is in force.
     continuum_regions_path
         As the normalising tasks of the same DAG have it (templated): it is part of what decides whether a file is done.
+    visits
+        Whether the run is about labels a visit, as normalising with ``sum_axis=None`` makes them, in the place of labels a
+        star (templated); they have a table of their own.
     """
 
-    template_fields: Sequence[str] = ("telescope", "model_id", "continuum_regions_path")
+    template_fields: Sequence[str] = ("telescope", "model_id", "continuum_regions_path", "visits")
     ui_color = "#e8daef"
 
     def __init__(
-        self, *, telescope: Templated, model_id: Templated, continuum_regions_path: Templated, **kwargs: Any
+        self,
+        *,
+        telescope: Templated,
+        model_id: Templated,
+        continuum_regions_path: Templated,
+        visits: Templated = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.telescope = telescope
         self.model_id = model_id
         self.continuum_regions_path = continuum_regions_path
+        self.visits = visits
 
     def night(self, context: Context) -> NightKey:
         """Return the night of this run."""
@@ -50,13 +60,12 @@ class _NightOperator(BaseOperator):
         return NightKey(self.telescope, observing_mjd(context, self.telescope), context["dag_run"].run_id)
 
     def identities(self) -> ResultIdentities:
-        """Return what identifies the night's products, with the parameters of the nightly DAGs: stacked visits."""
+        """Return what identifies the night's products: of stacked visits, or of visits one by one."""
         from pathlib import Path
 
-        from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
+        from include.pipeline.identities import ResultIdentities
 
-        parameters = NormalizationParameters(regions=Path(self.continuum_regions_path), sum_axis=0)
-        return ResultIdentities.of(parameters, InferenceParameters())
+        return ResultIdentities.nightly(Path(self.continuum_regions_path), visits=rendered_flag(self.visits))
 
 
 class ListApStarsOperator(_NightOperator):

@@ -73,3 +73,15 @@ def test_a_broken_training_set_has_a_verdict_and_no_model(catalog: Catalog) -> N
     )
     catalog.record_verdict(broken)
     assert catalog.verdict(broken.identity) == broken
+
+
+def test_a_model_is_chosen_by_the_beginning_of_its_identity(with_model: Catalog) -> None:
+    identity = model().id
+    twin = identity[:20] + "0" * 44
+    assert with_model.choose_model() == with_model.choose_model("giants") == with_model.choose_model(identity)
+    assert with_model.choose_model(identity[:12]) == with_model.choose_model(identity)
+    with_model.record_model(replace(model(), id=twin))
+    assert with_model.choose_model(twin[:21]).id == twin
+    for wrong in (identity[:20], identity[:11], "_" * 12, "%" * 64, "dwarfs"):
+        with pytest.raises(CatalogError, match="expected the identity of a model"):
+            with_model.choose_model(wrong)

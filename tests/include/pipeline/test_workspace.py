@@ -33,7 +33,11 @@ def test_everything_is_below_the_data_folder(workspace: Workspace) -> None:
     data_dir, identity = workspace.settings.data_dir, "0123456789abcdef" * 4
     assert workspace.normalized_path(identity) == data_dir / "normalized" / "01" / f"{identity}.fits"
     assert workspace.model_path(identity) == data_dir / "models" / f"{identity}.fits"
-    assert workspace.night_path("apo25m", 59280) == data_dir / "nights" / "apo25m" / "apogeeNight-apo25m-59280.fits"
+    nights, summary = data_dir / "nights" / "apo25m", data_dir / "summary"
+    assert workspace.night_path("apo25m", 59280) == nights / "apogeeNight-apo25m-59280.fits"
+    assert workspace.night_path("apo25m", 59280, visits=True) == nights / "apogeeNightVisits-apo25m-59280.fits"
+    assert workspace.summary_path(identity) == summary / "apogeeAllStarTheCannon-0123456789ab.fits"
+    assert workspace.summary_path(identity, visits=True) == summary / "apogeeAllVisitTheCannon-0123456789ab.fits"
 
 
 def test_it_is_opened_by_the_environment_s_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "ListStarsOperator": {},
     "PinModelOperator": {},
     "PublishNightOperator": {"telescope": "apo25m", "model_id": "m", "continuum_regions_path": "regions.txt"},
+    "PublishSummaryOperator": {"continuum_regions_path": "regions.txt"},
     "ReportStarsOperator": {"stars": [], "model_id": "m", "continuum_regions_path": "regions.txt"},
     "RetainProductsOperator": {},
     "TrainCannonOperator": {"training_set_path": "t.pkl", "label_names": "TEFF"},

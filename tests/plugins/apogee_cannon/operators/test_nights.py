@@ -123,3 +123,24 @@ def test_publishing_fails_when_too_much_was_rejected(survey: SyntheticSurvey, ma
 def test_a_night_that_was_never_listed_cannot_be_published(make_context: MakeContext, workspace: Workspace) -> None:
     with pytest.raises(CatalogError):
         published(make_context(mjd=FIRST))
+
+
+@pytest.mark.parametrize("visits", ["True", True])
+def test_a_run_of_visits_has_products_and_a_table_of_its_own(
+    survey: SyntheticSurvey, workspace: Workspace, make_context: MakeContext, visits: object
+) -> None:
+    context = make_context(mjd=FIRST)
+    for batch in listed(context):
+        normalize(batch, context)
+    assert listed(context, visits="False") == []
+    assert flat(listed(context, visits=visits)) == paths(survey, FIRST), "stacks are there, visits are not"
+    for batch in listed(context, visits=visits):
+        operator: Any = ContinuumNormalizeOperator(
+            task_id="n", apstar_paths=batch, continuum_regions_path=NIGHT["continuum_regions_path"], sum_axis=None
+        )
+        operator.execute(context)
+    assert listed(context, visits=visits) == []
+    summary = published(context, visits=visits)
+    assert summary["table"].endswith(f"apogeeNightVisits-apo25m-{FIRST}.fits")
+    assert summary["unfinished"] == 0
+    assert not workspace.night_path("apo25m", FIRST).exists()
