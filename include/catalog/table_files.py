@@ -131,6 +131,7 @@ def _hdu(table: Table) -> fits.BinTableHDU:
 
 def _begin(stream: io.BufferedRandom, empty: fits.BinTableHDU, cards: Cards) -> tuple[Header, int]:
     """Write all that comes before the rows, with room for what is known after them; returns the header and its place."""
+    empty.header["LONGSTRN"] = ("OGIP 1.0", "text may go on in CONTINUE cards")
     empty.header.update(cards)
     empty.header[CONTENT_KEYWORD] = "0" * DIGEST_WIDTH
     empty.header.setdefault(CREATED_KEYWORD, iso_utc(datetime.now(UTC)))
