@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 class NothingToPlotError(ValueError):
-    """The model does not hold what the plot shows; the message says what to do."""
+    """The model, or the table, does not hold what the plot shows; the message says what to do."""
 
 
 class Validation(Protocol):

@@ -1,7 +1,4 @@
-"""The plots of a model as a folder of HTML files that need no network: one for each plot, and an index of all.
-
-Plotly's own script lies beside them once, as ``plotly.min.js``: each plot stays small.
-"""
+"""The plots of a model as a folder of HTML files that need no network: one for each plot, and an index of all."""
 
 from __future__ import annotations
 
@@ -15,17 +12,15 @@ from include.cannon.plots.agreement import one_to_one
 from include.cannon.plots.chi_square import chi_square_distribution
 from include.cannon.plots.error_snr import error_against_snr
 from include.cannon.plots.held_out import NothingToPlotError
+from include.cannon.plots.page import figure_element, write_page, write_script
 from include.cannon.plots.scatter import scatter_spectrum
 from include.cannon.plots.theta import theta_spectra
-from include.files import atomic_write
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from include.cannon.model import CannonModel
     from include.cannon.repeatability import Repeats
-
-SCRIPT = "plotly.min.js"
 
 
 class _Plot(NamedTuple):
@@ -68,27 +63,6 @@ _PLOTS = (
     ),
 )
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-body {{ font: 16px/1.5 Arial, Helvetica, "Liberation Sans", sans-serif; color: #222; }}
-body {{ max-width: 1500px; margin: 0 auto; padding: 16px; }}
-h1 {{ font-size: 26px; margin: 0; }}
-figure {{ margin: 12px 0 40px; }}
-figcaption {{ margin-left: 12px; }}
-</style>
-<script src="{script}"></script>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
-
 
 def write_plots(model: CannonModel, folder: str | Path, repeats: Repeats | None = None) -> dict[str, Path]:
     """Write the plots of a model into a folder, each file atomically, the same bytes for the same model.
@@ -108,7 +82,7 @@ def write_plots(model: CannonModel, folder: str | Path, repeats: Repeats | None 
         The files by name: ``theta``, ``scatter``, ``one-to-one``, ``chi-square``, ``error-snr`` and ``index``.
     """
     folder = Path(folder)
-    _write_script(folder / SCRIPT)
+    write_script(folder)
     written, sections = {}, [_heading(model)]
     for plot in _PLOTS:
         path = folder / f"{plot.name}.html"
@@ -119,22 +93,14 @@ def write_plots(model: CannonModel, folder: str | Path, repeats: Repeats | None 
             path.unlink(missing_ok=True)
             sections.append(f"<p><b>{path.name}</b> is missing. {escape(str(reason))}</p>")
             continue
-        element = _element(figure, plot)
-        _write(path, figure.layout.title.text, element)
+        link = f'<a href="{plot.name}.html">{plot.name}.html</a>'
+        element = figure_element(figure, plot.name, f"{plot.caption} {link}")
+        write_page(path, figure.layout.title.text, element)
         written[plot.name] = path
         sections.append(element)
     written["index"] = folder / "index.html"
-    _write(written["index"], "Plots of a model", "\n".join(sections))
+    write_page(written["index"], "Plots of a model", "\n".join(sections))
     return written
-
-
-def _element(figure: Figure, plot: _Plot) -> str:
-    """Return the figure and its caption as HTML."""
-    from plotly.io import to_html
-
-    drawn = to_html(figure, full_html=False, include_plotlyjs=False, div_id=plot.name, config={"displaylogo": False})
-    link = f'<a href="{plot.name}.html">{plot.name}.html</a>'
-    return f"<figure>\n{drawn}\n<figcaption>{plot.caption} {link}</figcaption>\n</figure>"
 
 
 def _heading(model: CannonModel) -> str:
@@ -147,19 +113,3 @@ def _heading(model: CannonModel) -> str:
     if "training_set" in model.metadata:
         facts.append(f"training set {escape(str(model.metadata['training_set'])[:12])}")
     return f"<h1>The model of {names}</h1>\n<p>{', '.join(facts)}</p>"
-
-
-def _write(path: Path, title: str, body: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(_PAGE.format(title=escape(title), script=SCRIPT, body=body), encoding="utf-8")
-
-
-def _write_script(path: Path) -> None:
-    """Put plotly's script there, unless it is there already."""
-    from plotly.offline import get_plotlyjs
-
-    content = get_plotlyjs().encode()
-    if path.is_file() and path.read_bytes() == content:
-        return
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
