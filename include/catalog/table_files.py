@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from astropy.io.fits.header import Header
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 
+from include.catalog.fits_sums import ALL_ONES, chunks_of, encoded, ones_complement_sum
 from include.catalog.tables import DIGEST_WIDTH, iso_utc
 from include.files import atomic_write
 
@@ -102,7 +104,7 @@ def _write(parts: Iterable[Table], path: Path, cards: Callable[[], Cards]) -> st
             if not description:
                 description = _description(hdu)
                 content.update(description)
-                header, start = _begin(stream, _hdu(part[:0]), cards())
+                header, room = _begin(stream, _hdu(part[:0]), cards())
             elif _description(hdu) != description:
                 raise ValueError(f"{path.name}: expected parts with the same columns, widths and meta, got others.")
             rows = _rows(hdu)
@@ -113,12 +115,21 @@ def _write(parts: Iterable[Table], path: Path, cards: Callable[[], Cards]) -> st
             raise ValueError(f"{path.name}: expected one part or more, got none.")
         stream.write(bytes(-stream.tell() % BLOCK))
         header.update(cards())
-        header.update({"NAXIS2": n_rows, CONTENT_KEYWORD: content.hexdigest()})
-        stream.seek(start)
-        stream.write(header.tostring().encode("ascii"))
-    with fits.HDUList.fromfile(path, mode="update", memmap=True) as hdus:  # sums are of bytes: no table is made of them
-        hdus[1].add_checksum()
+        header["NAXIS2"], header[CONTENT_KEYWORD] = n_rows, content.hexdigest()
+        _finish(stream, header, room)
     return content.hexdigest()
+
+
+def _finish(stream: io.BufferedRandom, header: Header, room: range) -> None:
+    """Write the final header in the place that was kept for it, with the sums of what is written now."""
+    stream.seek(room.stop)
+    data = ones_complement_sum(chunks_of(stream, sys.maxsize))
+    header["DATASUM"], header["CHECKSUM"] = str(data), "0" * 16
+    header["CHECKSUM"] = encoded(ones_complement_sum([header.tostring().encode("ascii")], data))
+    if len(header.tostring()) != len(room):
+        raise ValueError("expected values after the last part that take no more cards than those before the first.")
+    stream.seek(room.start)
+    stream.write(header.tostring().encode("ascii"))
 
 
 def _hdu(table: Table) -> fits.BinTableHDU:
@@ -129,14 +140,19 @@ def _hdu(table: Table) -> fits.BinTableHDU:
     return hdu
 
 
-def _begin(stream: io.BufferedRandom, empty: fits.BinTableHDU, cards: Cards) -> tuple[Header, int]:
+def _begin(stream: io.BufferedRandom, empty: fits.BinTableHDU, cards: Cards) -> tuple[Header, range]:
     """Write all that comes before the rows, with room for what is known after them; returns the header and its place."""
     empty.header["LONGSTRN"] = ("OGIP 1.0", "text may go on in CONTINUE cards")
     empty.header.update(cards)
     empty.header[CONTENT_KEYWORD] = "0" * DIGEST_WIDTH
     empty.header.setdefault(CREATED_KEYWORD, iso_utc(datetime.now(UTC)))
-    fits.HDUList([fits.PrimaryHDU(), empty]).writeto(stream, checksum=True)
-    return empty.header, stream.tell() - len(empty.header.tostring())
+    file = fits.HDUList([fits.PrimaryHDU(), empty])
+    file.update_extend()  # writeto() would add EXTEND after the sum of the header was taken
+    for hdu in file:
+        hdu.add_datasum(when="sum of the data")
+        hdu.add_checksum(when="sum of the HDU", override_datasum=True)
+    file.writeto(stream)
+    return empty.header, range(stream.tell() - len(empty.header.tostring()), stream.tell())
 
 
 def _description(hdu: fits.BinTableHDU) -> bytes:
@@ -157,13 +173,17 @@ def _rows(hdu: fits.BinTableHDU) -> bytes:
 
 
 def _holds(path: Path, content: str) -> bool:
-    """Whether a whole file with that content is at `path`."""
+    """Whether a whole file with that content is at `path`: neither cut short nor damaged, by its sums."""
     try:
-        with warnings.catch_warnings(), fits.HDUList.fromfile(path, memmap=True) as hdus:
-            warnings.simplefilter("error", AstropyUserWarning)  # how astropy says that a file is cut short
-            hdu = hdus[1]
-            if hdu.header.get(CONTENT_KEYWORD) != content:
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)  # what is odd about it, its sums show
+            primary, table = Header.fromfile(stream), Header.fromfile(stream)
+            if table.get(CONTENT_KEYWORD) != content:
                 return False
-            return bool(hdu.verify_datasum() == 1 and hdu.verify_checksum() == 1)
-    except (OSError, IndexError, TypeError, AstropyUserWarning):
+            sizes = [len(primary.tostring()), len(table.tostring()) + table["NAXIS1"] * table["NAXIS2"]]
+            sizes[1] += -sizes[1] % BLOCK
+            stream.seek(0)
+            sums = [ones_complement_sum(chunks_of(stream, size)) for size in sizes]
+            return sums == [ALL_ONES] * 2 and stream.tell() == sum(sizes) == path.stat().st_size
+    except (OSError, EOFError, LookupError, TypeError, ValueError):
         return False

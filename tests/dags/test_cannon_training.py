@@ -40,6 +40,9 @@ def test_a_new_training_set_is_trained_and_comes_into_force(
     verdict = catalog.verdict(model.id)
     assert verdict is not None
     assert verdict.outcome is VerdictOutcome.ACCEPTED
+    assert states(run)["publish_summary"] == ["success"]
+    (summary,) = (installation.data_dir / "summary").iterdir()
+    assert summary.name == f"apogeeAllStarTheCannon-{model.id[:12]}.fits"
 
 
 def test_a_broken_training_set_is_a_verdict_and_a_skip(
@@ -52,7 +55,9 @@ def test_a_broken_training_set_is_a_verdict_and_a_skip(
     parameters = TrainingParameters(label_names=installation.label_names)
     verdict = catalog.verdict(training_identity(installation.training_set, parameters))
     assert run.state == "success"
-    assert (states(run)["train"], states(run)["accept"]) == (["skipped"], ["skipped"])
+    assert {task: states(run)[task] for task in ("train", "accept", "publish_summary")} == {
+        "train": ["skipped"], "accept": ["skipped"], "publish_summary": ["skipped"],
+    }  # fmt: skip
     assert verdict is not None
     assert verdict.outcome is VerdictOutcome.BROKEN
     assert catalog.model_in_force("giants") is None

@@ -108,7 +108,9 @@ def test_a_table_read_back_has_the_same_digest_whatever_its_byte_order() -> None
     assert content_digest(little) == content_digest(big)
 
 
-@pytest.mark.parametrize("damage", ["cut short", "a byte changed", "empty", "not FITS", "no table"])
+@pytest.mark.parametrize(
+    "damage", ["cut short", "a byte changed", "empty", "not FITS", "no text", "longer", "no table"]
+)
 def test_a_damaged_file_is_written_again(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "stars.fits"
     write_table(stars(), path, header={})
@@ -120,6 +122,8 @@ def test_a_damaged_file_is_written_again(tmp_path: Path, damage: str) -> None:
             "a byte changed": good[:position] + b"X" + good[position + 1 :],
             "empty": b"",
             "not FITS": b"hello" * 1000,
+            "no text": good[:80] + b"\xff" * (len(good) - 80),
+            "longer": good + bytes(2880),
             "no table": good[:2880],
         }[damage]
     )
@@ -181,6 +185,14 @@ def test_a_header_may_say_what_is_known_after_the_last_part(tmp_path: Path) -> N
     write_parts(counted(), tmp_path / "stars.fits", header=lambda: seen)
     header = fits.getheader(tmp_path / "stars.fits", 1)
     assert (header["N"], header["LAST"], header["NAXIS2"]) == (2, "it grew meanwhile", 2)
+    assert header.comments["CHECKSUM"] == "sum of the HDU", "no time in it: CREATED says when"
+
+
+def test_a_header_that_outgrows_its_place_writes_no_file(tmp_path: Path) -> None:
+    answers = iter([{"LAST": ""}, {"LAST": "it grew meanwhile " * 200}])
+    with pytest.raises(ValueError, match="take no more cards"):
+        write_parts([stars()], tmp_path / "stars.fits", header=lambda: next(answers))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_parts_that_differ_are_refused(tmp_path: Path) -> None:
