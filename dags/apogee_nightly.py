@@ -112,6 +112,7 @@ def nightly(telescope: str) -> DAG:
             telescope=telescope,
             model_id=pin.output,
             continuum_regions_path=regions,
+            visits="{{ params.visits }}",
             late_nights="{{ params.late_nights }}",
             max_instances="{{ params.max_instances }}",
             backfill_batch="{{ params.backfill_batch }}",
@@ -121,13 +122,20 @@ def nightly(telescope: str) -> DAG:
 
         @task_group(group_id="star", prefix_group_id=False)
         def analyse(apstar_paths: list[str], model_id: str | None) -> None:
-            normalize_and_infer(apstar_paths, model_id, continuum_regions_path=regions, sum_axis=0)
+            normalize_and_infer(
+                apstar_paths,
+                model_id,
+                continuum_regions_path=regions,
+                sum_axis="{{ none if params.visits else 0 }}",
+                reprocess="{{ params.reprocess }}",
+            )
 
         publish = PublishNightOperator(
             task_id="publish_night",
             telescope=telescope,
             model_id=pin.output,
             continuum_regions_path=regions,
+            visits="{{ params.visits }}",
             max_rejected_share="{{ params.max_rejected_share }}",
             trigger_rule=TriggerRule.ALL_DONE,
         )
