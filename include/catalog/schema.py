@@ -231,7 +231,7 @@ night_file = Table(
     Column("mjd", Whole, primary_key=True, autoincrement=False, comment="the run's"),
     Column("run_id", RUN, primary_key=True, comment="the run's"),
     Column("path", PATH, primary_key=True, comment="absolute path"),
-    Column("digest", DIGEST, comment="its content when listed; null: none"),
+    Column("digest", DIGEST, index=True, comment="its content when listed; null: none"),
     Column("state", Word(ListedState), nullable=False, comment="due, complete or rejected when listed"),
     ForeignKeyConstraint(["telescope", "mjd", "run_id"], [night_run.c.telescope, night_run.c.mjd, night_run.c.run_id]),
     comment="A file that a run listed",
