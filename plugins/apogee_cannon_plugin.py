@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 from airflow.plugins_manager import AirflowPlugin
 
+from apogee_cannon.macros import MACROS
 from apogee_cannon.timetable import ObservingNightTimetable
+from apogee_cannon.web import URL_PREFIX
 
 
 class ApogeeCannonPlugin(AirflowPlugin):
-    """Registers the timetable, so that the scheduler can read it back from a serialised DAG."""
+    """Registers the timetable, the macros, and the pages of nights with their place in the menu.
+
+    The scheduler reads the timetable back from a serialised DAG; templates find the macros as ``macros.apogee_cannon``.
+    """
 
     name = "apogee_cannon"
-    timetables = [ObservingNightTimetable]  # noqa: RUF012 - Airflow reads a plain list
+    timetables = [ObservingNightTimetable]  # noqa: RUF012 - Airflow reads plain lists
+    macros = list(MACROS)  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Nights",
+            "href": f"{URL_PREFIX}/nights",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "apogee-nights",
+        }
+    ]
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The pages.  Only the API server asks for them: what they import would cost every task two seconds."""
+        from apogee_cannon.web.app import create_app
+
+        return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "APOGEE nights"}]

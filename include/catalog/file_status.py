@@ -105,8 +105,8 @@ class NightRange:
 def statuses(nights: NightRange, made: MadeWith) -> Select[Any]:
     """Return a row for each file of each night: ``telescope, mjd, path, digest, scanned_at, status``.
 
-    A file belongs to the nights of the visits in its content; one whose content was never read, to the nights whose runs met
-    it so.
+    A file belongs to the nights of the visits in its content; one that cannot be read, to the nights whose runs listed
+    it.
     """
     files = union_all(_of_visits(nights), _never_read(nights)).subquery("file")
     file = files.c
@@ -165,14 +165,13 @@ def _of_visits(nights: NightRange) -> Select[Any]:
 
 
 def _never_read(nights: NightRange) -> Select[Any]:
-    def has_no_spectrum(digest: ColumnElement[Any]) -> ColumnElement[bool]:
-        return or_(digest.is_(None), ~exists().where(spectrum.c.digest == digest))
-
+    """Also of a file that was good when it was listed, and damaged when the run opened it: its night is remembered."""
+    was_read = exists().where(spectrum.c.digest == archive_file.c.digest)
     return (
         select(night_file.c.telescope, night_file.c.mjd, *_FILE)
         .join(archive_file, archive_file.c.path == night_file.c.path)
         .where(night_file.c.mjd.between(nights.first, nights.last), night_file.c.telescope.in_(nights.telescopes))
-        .where(has_no_spectrum(night_file.c.digest), has_no_spectrum(archive_file.c.digest))
+        .where(or_(archive_file.c.digest.is_(None), ~was_read))
         .distinct()
     )
 

@@ -3,7 +3,8 @@
 Makes a small synthetic archive, starts Airflow on 127.0.0.1 with an embedded database, lets it train the model and process
 the nights by a backfill over their dates, prints what came out, and serves the web UI until Ctrl-C.
 
-``python -m apogee_cannon.local airflow ...`` runs an airflow command in that installation's environment.
+``python -m apogee_cannon.local airflow ...`` runs an airflow command in that installation's environment,
+``python -m apogee_cannon.local nights ...`` the command ``python -m apogee_cannon.nights``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -50,7 +52,7 @@ def main() -> int:
     signal.signal(signal.SIGHUP, _interrupt)
     options = _parser().parse_args()
     try:
-        return _run_airflow(options) if options.airflow else _run(options)
+        return _run_command(options) if options.command else _run(options)
     except KeyboardInterrupt:
         print("\nStopped; no process is left behind.")
         return 0
@@ -90,17 +92,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=PROJECT_ROOT / "data", help="archive, products and catalogue")
     parser.add_argument("--once", action="store_true", help="end after the report, instead of serving until Ctrl-C")
     parser.add_argument("--serve", action="store_true", help="only serve, with the settings of your own environment")
-    parser.add_argument("airflow", nargs=argparse.REMAINDER, help="airflow ...: a command for the same installation")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, help="airflow ..., or nights ...: a command for the same installation"
+    )
     return parser
 
 
-def _run_airflow(options: argparse.Namespace) -> int:
-    """Run an airflow command as the local installation's processes would, and return its code."""
-    word, *arguments = options.airflow
-    if word != "airflow":
-        raise AirflowError(f"unknown word {word!r}: expected nothing, or airflow and its arguments.")
+def _run_command(options: argparse.Namespace) -> int:
+    """Run a command as the local installation's processes would, and return its code."""
+    word, *arguments = options.command
+    if word == "airflow":
+        command = airflow_command(*arguments)
+    elif word == "nights":
+        command = [sys.executable, "-m", "apogee_cannon.nights", *arguments, *_called_here(options, arguments)]
+    else:
+        raise AirflowError(f"unknown word {word!r}: expected nothing, or airflow or nights and their arguments.")
     environment = Installation(options.home.absolute(), options.data.absolute(), _port()).environment()
-    return subprocess.run(airflow_command(*arguments), env=environment).returncode
+    return subprocess.run(command, env=environment).returncode
+
+
+def _called_here(options: argparse.Namespace, arguments: Sequence[str]) -> list[str]:
+    """Let the lines of ``nights backfill`` name airflow as it is called for this installation."""
+    if arguments[:1] != ["backfill"] or "--airflow" in arguments:
+        return []
+    folders = ["--home", str(options.home.absolute()), "--data", str(options.data.absolute())]
+    is_default = (options.home, options.data) == (PROJECT_ROOT / ".airflow", PROJECT_ROOT / "data")
+    return [
+        "--airflow",
+        shlex.join([sys.executable, "-m", "apogee_cannon.local", *([] if is_default else folders), "airflow"]),
+    ]
 
 
 def _installation(options: argparse.Namespace) -> Installation:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from apogee_cannon.links import NightLink
 from apogee_cannon.observing_night import is_backfill, is_scheduled, observing_mjd, scan_since
 from apogee_cannon.templated import Templated, rendered_flag
 
@@ -156,6 +157,7 @@ class PublishNightOperator(_NightOperator):
     """
 
     template_fields: Sequence[str] = (*_NightOperator.template_fields, "max_rejected_share")
+    operator_extra_links = (NightLink(),)
 
     def __init__(self, *, max_rejected_share: Templated = 0.5, **kwargs: Any) -> None:
         super().__init__(**kwargs)

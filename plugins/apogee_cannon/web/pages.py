@@ -1,0 +1,84 @@
+"""What the pages look like: templates, filled in with everything escaped, and nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from apogee_cannon.nights.backfill import backfill_lines, finished
+from apogee_cannon.subjects import star_of
+from apogee_cannon.web import URL_PREFIX
+from include.apogee.nights import observatory
+from include.catalog.file_status import KEEPS_OPEN, FileStatus
+from include.identity import short
+from include.pipeline.night_status import NightRow, NightStatus
+from include.pipeline.verdicts import NAMES
+
+_URGENCY = (*KEEPS_OPEN, FileStatus.REJECTED, FileStatus.GONE, FileStatus.DONE)
+"""The order of files on the page of a night: what somebody has to look at first."""
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def root_of(request: Request) -> str:
+    """Return the path below which these pages are, with whatever a proxy puts before it."""
+    return str(request.scope["root_path"])
+
+
+def overview_page(request: Request, rows: Sequence[NightRow], telescopes: Sequence[str]) -> HTMLResponse:
+    """Return the page of many nights."""
+    older = min(row.night.mjd for row in rows) - 1 if rows else None
+    always = {FileStatus.DONE, FileStatus.REJECTED, FileStatus.FAILED, FileStatus.WAITING}
+    shown = [status for status in FileStatus if status in always or any(row.counts[status] for row in rows)]
+    return _page(request, "nights.html", rows=rows, telescopes=telescopes, older=older, shown=shown)
+
+
+def night_page(request: Request, status: NightStatus) -> HTMLResponse:
+    """Return the page of one night, with the line that runs it again where that may help."""
+    site = observatory(status.night.telescope)
+    over, _ = finished(site, [status.night.mjd], datetime.now(UTC))
+    again = [] if status.verdict.is_done else backfill_lines(site, over, options=["--reprocess-behavior", "completed"])
+    files = sorted(status.files, key=lambda file: (_URGENCY.index(file.status), file.path))
+    return _page(request, "night.html", status=status, files=files, site=site, again=again)
+
+
+def _page(request: Request, template: str, **values: Any) -> HTMLResponse:
+    root = root_of(request)
+    nonce = secrets.token_urlsafe(16)
+    airflow = root.removesuffix(URL_PREFIX)
+    html = _environment().get_template(template).render(root=root, airflow=airflow, nonce=nonce, **values)
+    own = f"'nonce-{nonce}'"
+    policy = f"default-src 'none'; style-src {own}; script-src {own}; base-uri 'none'; form-action 'none'"
+    return HTMLResponse(html, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "star": star_of,
+        "name": lambda path: Path(path).name,
+        "short": short,
+        "moment": _moment,
+        "segment": lambda text: quote(text, safe=""),
+    }
+    environment.globals |= {"statuses": list(FileStatus), "names": NAMES}
+    return environment
+
+
+def _moment(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M}" if time else ""
