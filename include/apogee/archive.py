@@ -89,10 +89,15 @@ class Archive:
         if not absolute.is_relative_to(self.root):
             raise ValueError(f"{path} is outside the archive: expected a path below {self.root}.")
         relative = absolute.relative_to(self.root).as_posix()
-        for release, layout in {self.release: self.layout, **release_layouts()}.items():
+        for release, layout in self._layouts():
             if match := _pattern(layout.template).fullmatch(relative):
                 return _keys_of(release, layout, match)
         raise ValueError(f"{path} is not an apStar path of {self.release}: expected {self.layout.template}.")
+
+    def _layouts(self) -> Iterator[tuple[str, ReleaseLayout]]:
+        """Give this archive's layout, and after it all others: most paths never need those."""
+        yield self.release, self.layout
+        yield from release_layouts().items()
 
     def remote_url(self, keys: ApStarKeys, base: str | None = None) -> str:
         """Give the URL of a file on a server that has the archive under ``/sas``.

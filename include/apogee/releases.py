@@ -2,8 +2,8 @@
 
 sdss_access keeps one release at a time in process-wide state: a ``Path`` made for DR16 answers with DR17's paths once
 one was made for DR17, an unknown release silently becomes another, a missing archive root is created, and its import
-takes over the process's exception hook and warnings.  So it is asked once, for every release, under a lock, and what it
-changed is put back; what it said is kept as plain values.
+takes over the process's exception hook and warnings.  So it is asked once for a release, under a lock, and what it
+changed is put back; what it said is kept as plain values.  A release costs 15 ms: a task with one file asks for one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from string import Formatter
-from types import MappingProxyType
 from typing import Any
 
 ALIASES = {"sdss5": "sdsswork", "work": "sdsswork"}
@@ -29,7 +28,9 @@ ALIASES = {"sdss5": "sdsswork", "work": "sdsswork"}
 _HEALPIX_GROUP = "@healpixgrp|"
 _VARIABLE = re.compile(r"\$(\w+)")
 _lock = threading.Lock()
-_known: Mapping[str, ReleaseLayout] | None = None
+_known: dict[str, ReleaseLayout | None] = {}
+"""What sdss_access said of a release; None: it has no apStar files there."""
+_all_known = False
 
 
 @dataclass(frozen=True)
@@ -71,24 +72,28 @@ def release_layout(release: str) -> ReleaseLayout:
     ValueError
         sdss_access has no such release, or none with apStar files; the message names those that it has.
     """
-    layouts = release_layouts()
-    try:
-        return layouts[ALIASES.get(release, release)]
-    except KeyError:
-        known = ", ".join([*layouts, *ALIASES])
-        raise ValueError(f"release {release!r} has no apStar paths in sdss_access: expected one of {known}.") from None
+    name = ALIASES.get(release, release)
+    with _lock:
+        if name not in _known:
+            _ask_sdss_access(name)
+        if layout := _known.get(name):
+            return layout
+    known = ", ".join([*release_layouts(), *ALIASES])
+    raise ValueError(f"release {release!r} has no apStar paths in sdss_access: expected one of {known}.")
 
 
 def release_layouts() -> Mapping[str, ReleaseLayout]:
-    """Give the layout of every release with apStar files, asking sdss_access the first time."""
-    global _known
+    """Give the layout of every release with apStar files, asking sdss_access for those not asked for yet."""
+    global _all_known
     with _lock:
-        if _known is None:
-            _known = MappingProxyType({layout.release: layout for layout in _ask_sdss_access()})
-        return _known
+        if not _all_known:
+            _ask_sdss_access()
+            _all_known = True
+        return {name: layout for name, layout in sorted(_known.items()) if layout}
 
 
-def _ask_sdss_access() -> Iterator[ReleaseLayout]:
+def _ask_sdss_access(wanted: str | None = None) -> None:
+    """Ask for one release, or for all that are not known yet; the caller holds the lock."""
     with tempfile.TemporaryDirectory(prefix="sas-") as root, _process_restored():
         os.environ["SAS_BASE_DIR"] = root
         sdss_access: Any = import_module("sdss_access")
@@ -96,11 +101,15 @@ def _ask_sdss_access() -> Iterator[ReleaseLayout]:
         try:
             for config in sdss_access.tree.list_available_configs():
                 release = config.removesuffix(".cfg")
-                access = sdss_access.Path(release=release)
-                if template := _relative_template(access.templates.get("apStar", ""), root):
-                    yield ReleaseLayout(release, template, access.remote_base)
+                if release not in _known and wanted in (None, release):
+                    _known[release] = _layout(release, sdss_access.Path(release=release), root)
         finally:
             sdss_access.tree.replant_tree(planted)
+
+
+def _layout(release: str, access: Any, root: str) -> ReleaseLayout | None:
+    template = _relative_template(access.templates.get("apStar", ""), root)
+    return ReleaseLayout(release, template, access.remote_base) if template else None
 
 
 def _relative_template(template: str, root: str) -> str | None:

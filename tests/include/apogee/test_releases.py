@@ -89,3 +89,22 @@ def test_layouts_and_their_keys() -> None:
     assert {"dr12", "dr13", "dr14", "dr15", "dr16", "dr17", "dr19", "dr20"} <= set(release_layouts())
     assert release_layout("dr17").remote_base == "https://data.sdss.org"
     assert release_layout("sdss5").remote_base == "https://data.sdss5.org"
+
+
+def test_a_release_that_is_asked_for_is_the_only_one_that_is_read(tmp_path: Path) -> None:
+    """All of them take longer than the work on a file, and every task of a night would ask."""
+    code = """
+import json, warnings
+warnings.simplefilter("ignore", ResourceWarning)
+import sdss_access
+from include.apogee.archive import ApStarKeys, Archive
+asked, theirs = [], sdss_access.Path
+sdss_access.Path = lambda release: (asked.append(release), theirs(release=release))[1]
+archive = Archive("/sas", "dr17", "dr17")
+keys = ApStarKeys(release="dr17", apred="dr17", telescope="apo25m", field="f", obj="2M0")
+assert archive.keys(archive.path(keys)).obj == "2M0"
+first = list(asked)
+archive.keys("/sas/dr16/apogee/spectro/redux/r12/stars/apo25m/000+14/apStar-r12-2M16505794-2118004.fits")
+print(json.dumps([first, len(asked) == len(set(asked)) > 10]))
+"""
+    assert _run(code, HOME=str(tmp_path)) == [["dr17"], True]
