@@ -97,11 +97,11 @@ class AirflowRest:
 
     def runs(self, dag_id: str, **params: Any) -> list[dict[str, Any]]:
         """Return the runs of a DAG."""
-        return list(self.get(f"dags/{dag_id}/dagRuns", limit=1000, **params)["dag_runs"])
+        return self._all(f"dags/{dag_id}/dagRuns", "dag_runs", **params)
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run."""
-        return list(self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=1000)["task_instances"])
+        return self._all(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
 
     def wait_for_runs(
         self, dag_id: str, wanted: Callable[[dict[str, Any]], bool], count: int, timeout: float = 600.0
@@ -124,6 +124,15 @@ class AirflowRest:
                     f"{dag_id}: {count} finished runs expected after {timeout:.0f} s, there are: {states}."
                 )
             time.sleep(1.0)
+
+    def _all(self, path: str, key: str, **params: Any) -> list[dict[str, Any]]:
+        """Return every row of a list, page by page: an answer holds 100 at most (``[api] maximum_page_limit``)."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = self.get(path, limit=100, offset=len(rows), **params)
+            rows += page[key]
+            if not page[key] or len(rows) >= page["total_entries"]:
+                return rows
 
     def _authenticate(self) -> None:
         answer = self._patiently("POST", "/auth/token", json=self._login)

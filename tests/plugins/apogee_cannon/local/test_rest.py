@@ -100,14 +100,20 @@ def test_runs_are_waited_for(rest: AirflowRest, server: Server) -> None:
         return {"dag_run_id": name, "state": state}
 
     server.answers["GET /api/v2/dags/a/dagRuns"] = [
-        answer({"dag_runs": [run("one", "running"), run("other", "success")]}),
-        answer({"dag_runs": [run("one", "failed"), run("other", "success")]}),
+        answer({"dag_runs": [run("one", "running"), run("other", "success")], "total_entries": 2}),
+        answer({"dag_runs": [run("one", "failed"), run("other", "success")], "total_entries": 2}),
     ]
     assert rest.wait_for_runs("a", lambda run: run["dag_run_id"] == "one", 1) == [run("one", "failed")]
     with pytest.raises(TimeoutError, match="2 finished runs expected after 0 s, there are: one: failed"):
         rest.wait_for_runs("a", lambda run: run["dag_run_id"] == "one", 2, timeout=0)
 
 
-def test_task_instances_are_those_of_the_run(rest: AirflowRest, server: Server) -> None:
-    server.answers["GET /api/v2/dags/a/dagRuns/r/taskInstances"] = answer({"task_instances": [{"task_id": "t"}]})
-    assert rest.task_instances("a", "r") == [{"task_id": "t"}]
+def test_task_instances_are_those_of_the_run_also_when_they_fill_several_pages(
+    rest: AirflowRest, server: Server
+) -> None:
+    server.answers["GET /api/v2/dags/a/dagRuns/r/taskInstances"] = [
+        answer({"task_instances": [{"map_index": index} for index in page], "total_entries": 250})
+        for page in (range(100), range(100, 200), range(200, 250))
+    ]
+    assert [row["map_index"] for row in rest.task_instances("a", "r")] == list(range(250))
+    assert len(server.asked) == 4
