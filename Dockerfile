@@ -27,6 +27,8 @@ COPY --chown=airflow:0 deployment deployment
 COPY --chown=airflow:0 include include
 COPY --chown=airflow:0 plugins plugins
 COPY --chown=airflow:0 dags dags
+# Every task is a new process, and one of another user (AIRFLOW_UID) could not keep what it compiles: it would do it again.
+RUN python -m compileall -q config include plugins
 
 USER airflow
 ENTRYPOINT ["airflow"]

@@ -52,6 +52,11 @@ def test_copies_what_is_there_and_what_the_context_lets_through(instructions: li
     assert "*" in ignored
 
 
+def test_compiles_what_tasks_import(instructions: list[tuple[str, str]]) -> None:
+    compiled = instructions.index(("RUN", "python -m compileall -q config include plugins"))
+    assert compiled > max(number for number, (name, _) in enumerate(instructions) if name == "COPY")
+
+
 def test_runs_as_nobody_in_particular(instructions: list[tuple[str, str]]) -> None:
     assert instructions.index(("USER", "airflow")) > max(
         number for number, (name, _) in enumerate(instructions) if name in ("RUN", "COPY")
