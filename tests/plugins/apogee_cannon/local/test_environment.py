@@ -84,6 +84,11 @@ def test_the_caller_s_settings_do_not_leak_in(installation: Installation, monkey
     assert environment["SOMETHING_ELSE"] == "stays"
 
 
+def test_tasks_find_the_project_compiled(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in installation.environment()
+
+
 def test_the_project_s_settings_follow_the_installation(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
