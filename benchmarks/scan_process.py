@@ -53,7 +53,7 @@ def _unchanged(data_dir: str, url: str, telescope: str, mjd: str, repeats: str) 
         seconds, scanned = _quickest(lambda: _scan(workspace, telescope), int(repeats))
         peak = _peak_of_memory()
         of_night, files = _quickest(lambda: catalog.files_of_night(telescope, int(mjd)), int(repeats))
-        without, unread = _quickest(lambda: catalog.files_without_spectrum(telescope), int(repeats))
+        without, unread = _quickest(lambda: catalog.files_of_no_night(telescope), int(repeats))
         walk, walked = _quickest(lambda: sum(1 for _ in archive.walk(telescope)), int(repeats))
         bare, _ = _quickest(lambda: _count(str(archive.root)), int(repeats))
     if (scanned, len(unread)) != (walked, 0):

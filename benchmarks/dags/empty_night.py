@@ -52,7 +52,8 @@ with DAG(
     tags=["benchmark"],
 ) as dag:
     wait = NothingOperator(task_id="wait_for_apstars")
-    pin = NothingOperator(task_id="pin_model", gives="model")
+    fetch = NothingOperator(task_id="fetch_apstars")
+    pin = NothingOperator(task_id="pin_model", gives="model", trigger_rule=TriggerRule.ALL_DONE)
     listing = NothingListOperator(task_id="list_apstars", takes=["{{ params.files }}", pin.output])
 
     @task_group(group_id="star", prefix_group_id=False)
@@ -64,5 +65,6 @@ with DAG(
 
     publish = NothingOperator(task_id="publish_night", takes=pin.output, trigger_rule=TriggerRule.ALL_DONE)
     listing >> EmptyOperator(task_id="listed")
-    wait >> pin
+    fetch >> EmptyOperator(task_id="fetched")
+    wait >> fetch >> pin
     analyse.partial(model_id=pin.output).expand(paths=listing.output) >> publish
