@@ -61,10 +61,9 @@ class Cards:
         return Header.fromstring(self._source.content) if isinstance(self._source, PlainHeader) else self._source
 
     @property
-    def data_size(self) -> object:
-        """Bytes of the data with their padding; no integer where the lengths of the axes are none."""
-        plain = self._source.data_size if isinstance(self._source, PlainHeader) else None
-        return self.header.data_size_padded if plain is None else plain
+    def plain_data_size(self) -> int | None:
+        """Bytes of the data with their padding, as astropy computes them; None where it must."""
+        return self._source.data_size if isinstance(self._source, PlainHeader) else None
 
     def __contains__(self, keyword: str) -> bool:
         if isinstance(self._source, PlainHeader):
@@ -215,8 +214,10 @@ def _data_size(cards: Cards, *, number: int) -> int:
     bits, extra, groups = (cards.integer(keyword) for keyword in ("BITPIX", "PCOUNT", "GCOUNT"))
     if bits not in _TYPES or (extra or 0) < 0 or (groups or 0) < 0:
         raise _unreadable(f"BITPIX {bits}, PCOUNT {extra}, GCOUNT {groups} are not what FITS allows")
+    if (plain := cards.plain_data_size) is not None:
+        return plain
     with _damage_is_bad_input(f"the header of HDU {number}"):
-        size = cards.data_size
+        size = cards.header.data_size_padded
     if not isinstance(size, int):
         raise _unreadable(f"the data have {size} bytes, for the lengths of the axes are not all integers")
     return size
