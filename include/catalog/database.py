@@ -86,7 +86,7 @@ class Database:
         except (IntegrityError, DataError) as error:
             raise CatalogError(
                 f"the catalogue takes no such row ({' '.join(str(error.orig).split())}): record a spectrum before its "
-                "normalisation, that and the model before a result."
+                "normalisation, that and the model before a result, and no value that is longer than its column."
             ) from error
 
     def use_write_ahead_log(self) -> None:

@@ -84,3 +84,15 @@ def test_a_block_that_writes_nothing_makes_an_empty_file_and_one_that_deletes_fa
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "b") as temporary:
         temporary.unlink()
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(("durable", "syncs"), [(True, 2), (False, 0)])
+def test_the_disk_is_waited_for_unless_the_file_can_be_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool, syncs: int
+) -> None:
+    waited = list[int]()
+    monkeypatch.setattr(os, "fsync", waited.append)
+    with atomic_write(tmp_path / "a.fits", durable=durable) as temporary:
+        temporary.write_bytes(b"whole")
+    assert len(waited) == syncs, "the file and its folder"
+    assert (tmp_path / "a.fits").read_bytes() == b"whole"

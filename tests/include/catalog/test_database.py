@@ -9,7 +9,15 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from include.catalog import Catalog, CatalogError, schema
-from include.catalog.database import Database, insert_once, insert_or_pass, parse_url, update_or_insert, upsert
+from include.catalog.database import (
+    Database,
+    insert_each_once,
+    insert_once,
+    insert_or_pass,
+    parse_url,
+    update_or_insert,
+    upsert,
+)
 from include.catalog.part import row_of
 from include.catalog.records import ArchiveFile
 from tests.include.catalog.catalog_samples import archive_file, content, normalization
@@ -121,3 +129,20 @@ def test_no_connection_outlives_its_transaction(tmp_path: Path) -> None:
         catalog.index_files([archive_file()])
         targets = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
         assert [target for target in targets if target.is_relative_to(tmp_path)] == []
+
+
+def test_of_many_rows_those_that_are_new_are_inserted_and_named(catalog: Catalog) -> None:
+    rows = [row_of(archive_file(name), schema.archive_file) for name in "cab"]
+    with catalog._database.write() as connection:
+        assert insert_each_once(connection, schema.archive_file, rows[:1]) == {"/sas/c.fits"}
+        new = insert_each_once(connection, schema.archive_file, [*rows, rows[1]])
+        assert new == {"/sas/a.fits", "/sas/b.fits"}
+        assert insert_each_once(connection, schema.archive_file, []) == set()
+
+
+def test_a_value_that_its_column_does_not_take_is_a_fault_of_the_row(catalog: Catalog) -> None:
+    """PostgreSQL refuses it; trying again would not help."""
+    if catalog._database.url.get_backend_name() == "sqlite":
+        pytest.skip("SQLite takes text of any length")
+    with pytest.raises(CatalogError, match="too long"):
+        catalog.index_files([archive_file("x" * 2000)])

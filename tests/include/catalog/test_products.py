@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import func, select
 
 from include.catalog import Catalog, CatalogError, schema
-from include.catalog.records import Stage, WorkKind, subject_of_path
+from include.catalog.records import NormalizedFile, Stage, WorkKind, subject_of_path
 from include.errors import Reason
 from tests.include.catalog.catalog_samples import (
     LABELS,
     analysed,
+    archive_file,
     content,
     model,
     moment,
@@ -144,3 +145,69 @@ def test_another_content_is_another_result(with_model: Catalog) -> None:
     first = analysed(with_model, "star", digest=content(1))
     second = analysed(with_model, "star", digest=content(2), minutes=moment(1).minute)
     assert with_model.results([first.id, second.id]) == {first.id, second.id}
+
+
+def files(*names: str) -> list[NormalizedFile]:
+    """What reading and normalising these stars' files gave."""
+    return [
+        NormalizedFile(normalization(content(name)), archive_file(name), spectrum(name, nights=(59000, 59001)))
+        for name in names
+    ]
+
+
+def test_many_files_are_recorded_as_one_by_one(catalog: Catalog) -> None:
+    catalog.record_spectrum(replace(spectrum("b"), path="/first/b.fits"))
+    catalog.record_normalized_files(files("c", "a", "b"))
+    digests = [content(name) for name in "abc"]
+    assert {file.obj for file in catalog.indexed().values()} == {"a", "b", "c"}
+    found = catalog.spectra(digests)
+    assert found[content("a")] == spectrum("a", nights=(59000, 59001))
+    assert found[content("b")].path == "/first/b.fits", "the first record stands"
+    assert set(catalog.normalizations(normalization(digest).id for digest in digests)) == {
+        normalization(digest).id for digest in digests
+    }
+    catalog.record_normalized_files([NormalizedFile(normalization(content("a"), sum_axis=None))])
+    assert catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0
+    catalog.record_normalized_files([*files("a", "d"), *files("d")])
+    assert catalog.duplicate_work()[WorkKind.NORMALIZATION] == 2, "a again, and d twice at once"
+
+
+def test_many_files_are_recorded_all_or_none(catalog: Catalog) -> None:
+    made = NormalizedFile(normalization(content("nobody read it")))
+    with pytest.raises(CatalogError, match="takes no such row"):
+        catalog.record_normalized_files([*files("a"), made])
+    assert (catalog.indexed(), catalog.spectra([content("a")])) == ({}, {})
+
+
+def test_many_results_are_recorded_as_one_by_one(with_model: Catalog) -> None:
+    with_model.record_normalized_files(files("a", "b", "c"))
+    made = [result(normalization(content(name)).id, model().id, rows=(row(0), row(1))) for name in "abc"]
+    assert with_model.record_result(made[1]) is True
+    assert with_model.record_results([*made, made[2]]) == {made[0].id, made[2].id}
+    assert [with_model.result(each.id) for each in made] == made
+    assert with_model.duplicate_work()[WorkKind.RESULT] == 2
+    assert with_model.record_results([]) == set()
+
+
+def test_a_rejection_counts_no_more_once_the_content_was_normalised(catalog: Catalog) -> None:
+    """Somebody had it tried again: with a mended disk, or a reader whose version was forgotten."""
+    other = normalization(content("good"), sum_axis=None)
+    for subject in (content("star"), other.id, content("bad")):
+        catalog.record_rejection(rejection(subject))
+    catalog.record_normalized_files(files("star", "good"))
+    assert catalog.rejections([content("star"), other.id, content("bad")], "1").keys() == {other.id, content("bad")}
+    catalog.record_normalization(other)
+    assert catalog.rejections([other.id], "1") == {}
+
+
+def test_the_files_that_hold_a_content_are_known_those_that_are_there_first(catalog: Catalog) -> None:
+    catalog.record_spectrum(replace(spectrum("star"), path="/first/star.fits"))
+    gone, there = archive_file("a", digest=content("star")), archive_file("b", digest=content("star"))
+    catalog.index_files([gone, there, archive_file("other")])
+    catalog.mark_gone([gone.path])
+    assert [file.path for file in catalog.files_with([content("star"), content("x")])[content("star")]] == [
+        there.path,
+        gone.path,
+    ]
+    assert catalog.paths_of(content("star")) == [there.path, gone.path, "/first/star.fits"]
+    assert catalog.paths_of(content("nothing")) == []

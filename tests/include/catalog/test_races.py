@@ -7,7 +7,7 @@ import multiprocessing
 from sqlalchemy import URL, func, select
 
 from include.catalog import Catalog, schema
-from include.catalog.records import ListedState, NightFile, WorkKind
+from include.catalog.records import ListedState, NightFile, NormalizedFile, WorkKind
 from tests.include.catalog.catalog_samples import (
     archive_file,
     content,
@@ -39,6 +39,30 @@ def _analyse_all(place: int, url: URL) -> dict[str, int]:
             recorded["result"] += catalog.record_result(result(made.id, model().id, rows=ROWS))
             recorded["rejection"] += catalog.record_rejection(rejection(content(f"bad {name}")))
     return recorded
+
+
+def _record_batches(place: int, url: URL) -> int:
+    """Record every star in one transaction, in an order of one's own, many times; the results that were new."""
+    names = [str((place + step) % STARS) for step in range(STARS)]
+    with Catalog.open(url) as catalog:
+        for repeat in range(5):
+            stars = [f"{name} {repeat}" for name in names[:: 1 if place % 2 else -1]]
+            made = [normalization(content(star)) for star in stars]
+            files = zip(made, stars, strict=True)
+            catalog.record_normalized_files(
+                [NormalizedFile(each, archive_file(star), spectrum(star, nights=(59000,))) for each, star in files]
+            )
+            new = catalog.record_results([result(each.id, model().id, rows=ROWS) for each in made])
+            if repeat == 4:
+                return len(new)
+    return -1
+
+
+def test_batches_that_meet_wait_for_each_other_and_never_both(catalog: Catalog) -> None:
+    catalog.record_model(model())
+    assert sum(together(PROCESSES, _record_batches, catalog._database.url)) == STARS
+    again = (PROCESSES - 1) * STARS * 5
+    assert catalog.duplicate_work() == {WorkKind.NORMALIZATION: again, WorkKind.MODEL: 0, WorkKind.RESULT: again}
 
 
 def test_work_that_meets_itself_is_recorded_once_and_counted(catalog: Catalog) -> None:
