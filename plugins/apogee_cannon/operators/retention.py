@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from apogee_cannon.templated import Templated, rendered_flag, rendered_days
+from apogee_cannon.templated import Templated, rendered_days, rendered_flag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
