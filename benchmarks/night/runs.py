@@ -124,7 +124,7 @@ class RunningAirflow:
 @contextmanager
 def running_airflow(home: Path, night: Night, variant: Variant = PROJECT) -> Iterator[RunningAirflow]:
     """Start Airflow in a home of its own, over the night's data folder, for the length of a block."""
-    say(f"Airflow with {variant.name}")
+    say(f"Airflow: {variant.name}")
     installation = Installation(home, night.folder, _free_port())
     environment = variant.environment(installation)
     run_airflow(environment, "db", "migrate")
