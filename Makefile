@@ -2,7 +2,7 @@
 # Paths stay relative or quoted, so that a checkout in a folder with spaces works.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench bench-accuracy bench-peers peers lock clean
+.PHONY: help run serve test lint bench bench-accuracy bench-disk bench-files bench-night bench-peers bench-scan peers lock clean
 SHELL := /bin/sh
 
 # A user's own packages would shadow the locked ones.
@@ -50,6 +50,22 @@ bench: ## measure how fast the engine is (BENCH_ARGS=--help tells of options)
 bench-accuracy: ## measure how right labels and errors are: the tables of docs/engine.md
 	$(ENVIRONMENT) requirements.txt
 	@exec .venv/bin/python -m benchmarks.accuracy $(BENCH_ARGS)
+
+bench-night: ## measure what a night costs through Airflow, and in batches (BENCH_ARGS=--settings: what each setting brings)
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.night $(BENCH_ARGS)
+
+bench-files: ## measure what a file of a batch costs, beside reading it with astropy
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.file_cost $(BENCH_ARGS)
+
+bench-scan: ## measure how scans grow with the archive (BENCH_ARGS=--million for a million files)
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.scan $(BENCH_ARGS)
+
+bench-disk: ## measure what normalised products and the catalogue take on disk, for a million stars
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.disk $(BENCH_ARGS)
 
 bench-peers: ## measure AnniesLasso and TheCannon beside it, in environments of their own
 	$(ENVIRONMENT) requirements.txt
