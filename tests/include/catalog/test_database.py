@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from include.catalog import Catalog, CatalogError, schema
@@ -138,6 +138,16 @@ def test_of_many_rows_those_that_are_new_are_inserted_and_named(catalog: Catalog
         new = insert_each_once(connection, schema.archive_file, [*rows, rows[1]])
         assert new == {"/sas/a.fits", "/sas/b.fits"}
         assert insert_each_once(connection, schema.archive_file, []) == set()
+
+
+def test_many_rows_are_inserted_in_the_order_of_their_keys(catalog: Catalog) -> None:
+    """Of two processes that insert the same rows in different orders, each would wait for the other."""
+    place = "rowid" if catalog._database.url.get_backend_name() == "sqlite" else "ctid"
+    rows = [row_of(archive_file(name), schema.archive_file) for name in "dbace"]
+    with catalog._database.write() as connection:
+        insert_each_once(connection, schema.archive_file, rows)
+        inserted = connection.scalars(text(f"SELECT path FROM archive_file ORDER BY {place}")).all()  # noqa: S608
+    assert inserted == [f"/sas/{name}.fits" for name in "abcde"]
 
 
 def test_a_value_that_its_column_does_not_take_is_a_fault_of_the_row(catalog: Catalog) -> None:

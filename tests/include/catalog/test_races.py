@@ -22,6 +22,7 @@ from tests.include.catalog.catalog_samples import (
 
 PROCESSES = 8
 STARS = 6
+BATCH, REPEATS = 20, 2
 ROWS = tuple(row(number, mjd=59000 + number) for number in range(3))
 
 
@@ -43,25 +44,24 @@ def _analyse_all(place: int, url: URL) -> dict[str, int]:
 
 def _record_batches(place: int, url: URL) -> int:
     """Record every star in one transaction, in an order of one's own, many times; the results that were new."""
-    names = [str((place + step) % STARS) for step in range(STARS)]
+    n_new = 0
     with Catalog.open(url) as catalog:
-        for repeat in range(5):
-            stars = [f"{name} {repeat}" for name in names[:: 1 if place % 2 else -1]]
+        for repeat in range(REPEATS):
+            stars = [f"{star} {repeat}" for star in range(BATCH)][:: 1 if place % 2 else -1]
             made = [normalization(content(star)) for star in stars]
             files = zip(made, stars, strict=True)
             catalog.record_normalized_files(
                 [NormalizedFile(each, archive_file(star), spectrum(star, nights=(59000,))) for each, star in files]
             )
             new = catalog.record_results([result(each.id, model().id, rows=ROWS) for each in made])
-            if repeat == 4:
-                return len(new)
-    return -1
+            n_new += len(new)
+    return n_new
 
 
 def test_batches_that_meet_wait_for_each_other_and_never_both(catalog: Catalog) -> None:
     catalog.record_model(model())
-    assert sum(together(PROCESSES, _record_batches, catalog._database.url)) == STARS
-    again = (PROCESSES - 1) * STARS * 5
+    assert sum(together(PROCESSES, _record_batches, catalog._database.url)) == BATCH * REPEATS
+    again = (PROCESSES - 1) * BATCH * REPEATS
     assert catalog.duplicate_work() == {WorkKind.NORMALIZATION: again, WorkKind.MODEL: 0, WorkKind.RESULT: again}
 
 

@@ -17,6 +17,7 @@ from include.identity import digest_file
 from include.pipeline import normalize as step
 from include.pipeline.identities import NormalizationParameters, normalization_id
 from include.pipeline.normalize import normalize_file, normalize_files
+from include.pipeline.scan import scan_archive
 from include.pipeline.workspace import Workspace
 from include.simulation.damage import Damage, damage
 from include.simulation.survey import SyntheticSurvey
@@ -245,3 +246,22 @@ def test_a_crash_loses_no_more_than_what_was_not_recorded(
     again = normalize_files(workspace, paths, normalization)
     assert [outcome.get().already_complete for outcome in again] == [True] * 4 + [False] * 2
     assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0, "what was not recorded was not done"
+
+
+@pytest.mark.parametrize("change", ["touched", "rewritten", "another star's"])
+def test_a_file_that_changed_since_its_scan_is_on_record_as_it_is_now(
+    workspace: Workspace, survey: SyntheticSurvey, normalization: NormalizationParameters, path: Path, change: str
+) -> None:
+    for telescope in ("apo25m", "lco25m"):
+        scan_archive(workspace, telescope)
+    content = survey.path(survey.stars[1]).read_bytes() if change == "another star's" else path.read_bytes()
+    if change == "rewritten":
+        content += bytes(2880)  # after its last unit the standard allows more
+    path.write_bytes(content)
+    os.utime(path, (1, 1))
+    product = normalize_file(workspace, path, normalization).normalization_id
+    entry = workspace.catalog.indexed()[str(path)]
+    assert (entry.size, entry.mtime_ns, entry.digest) == (len(content), 10**9, digest_file(path))
+    record = workspace.catalog.normalization(product)
+    assert record is not None
+    assert workspace.catalog.spectrum(record.digest) is not None
