@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, desc, func, select
 
 from include.catalog import schema
 from include.catalog.file_status import MAY_BE_REJECTED, FileStatus, MadeWith, NightRange, statuses
@@ -140,7 +140,7 @@ class NightStatuses(Part):
         with self._database.read() as connection:
             found: set[int] = set()
             for query in (seen, run):
-                found.update(connection.scalars(query.distinct().order_by("mjd").limit(number)))
+                found.update(connection.scalars(query.distinct().order_by(desc("mjd")).limit(number)))
         return sorted(found, reverse=True)[:number]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from apogee_cannon.nights.__main__ import main as nights
+from apogee_cannon.nights.translation import NightNames
 from apogee_cannon.observing_night import observing_mjd
+from include.apogee.nights import observatory
 from include.catalog import Catalog
 from tests.acceptance.conftest import installed
 from tests.support.dag_runs import ROOT, airflow, run_dag
@@ -182,6 +186,55 @@ def test_a_backfill_over_a_change_of_clocks_misses_no_night(session: Session, te
             runs = backfilled(session, telescope, first, last)
             assert [mjd_of(run, telescope) for run in runs] == list(range(mjd - 2, mjd + 3))
             remove_runs(session)
+    finally:
+        session.rollback()
+        remove_runs(session)
+
+
+@pytest.mark.parametrize(
+    ("telescope", "words", "mjds"),
+    [
+        ("apo25m", ["2021-03-13"], [59287]),  # the clocks go forward
+        ("lco25m", ["59308"], [59308]),  # and back
+        ("apo25m", ["2021-11-05..2021-11-08"], [59524, 59525, 59526, 59527]),
+        ("lco25m", ["59460-59463", "59470", "2021-09-14"], [59460, 59461, 59462, 59463, 59470, 59472]),
+    ],
+)
+def test_the_lines_of_the_nights_command_make_exactly_those_nights(
+    session: Session, telescope: str, words: list[str], mjds: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Read by Airflow's own command line, stretch after stretch."""
+    from airflow.cli.cli_parser import get_parser
+
+    assert nights(["backfill", *words, "--telescope", telescope]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("#")]
+    found: list[int] = []
+    try:
+        for line in lines:
+            asked = get_parser().parse_args(shlex.split(line)[1:])
+            assert asked.dag_id == f"apogee_nightly_{telescope}"
+            made = backfilled(session, telescope, asked.from_date, asked.to_date)
+            found += [mjd_of(run, telescope) for run in made]
+            names = [NightNames(observatory(telescope), mjd_of(run, telescope)).backfill_run for run in made]
+            assert [run.run_id for run in made] == names
+            remove_runs(session)  # as if it had ended: Airflow has one backfill of a DAG at a time
+        assert found == mjds
+    finally:
+        session.rollback()
+        remove_runs(session)
+
+
+def test_what_the_nights_command_is_for(session: Session) -> None:
+    """With dates alone, an evening needs the next day as well, and the same day twice is no night at all."""
+    from airflow.models.backfill import NoBackfillRunsToCreate
+
+    day, next_day = datetime(2021, 3, 13, tzinfo=UTC), datetime(2021, 3, 14, tzinfo=UTC)
+    try:
+        (run,) = backfilled(session, "apo25m", day, next_day)
+        assert mjd_of(run, "apo25m") == 59287
+        remove_runs(session)
+        with pytest.raises(NoBackfillRunsToCreate):
+            backfilled(session, "apo25m", day, day)
     finally:
         session.rollback()
         remove_runs(session)

@@ -280,5 +280,6 @@ def test_runs_come_in_the_order_of_their_listings_with_what_they_listed(with_mod
 def test_recent_nights_have_a_file_or_a_run(with_model: Catalog) -> None:
     seen(with_model, "a", nights=(NIGHT, NIGHT + 2, NIGHT + 5))
     listed(with_model, run_id="empty", mjd=NIGHT + 3)
+    assert with_model.recent_nights([TELESCOPE], 1, NIGHT + 9) == [NIGHT + 5]
     assert with_model.recent_nights([TELESCOPE], 2, NIGHT + 4) == [NIGHT + 3, NIGHT + 2]
     assert with_model.recent_nights([TELESCOPE], 9, NIGHT + 9) == [NIGHT + 5, NIGHT + 3, NIGHT + 2, NIGHT]

@@ -1,0 +1,54 @@
+"""The pages of nights and the links to them, through a running Airflow."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from apogee_cannon.local.rest import AirflowRest
+from tests.end_to_end.conftest import LocalRun
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+DAG = "apogee_nightly_apo25m"
+RUN = "backfill__2021-03-09T16:48:00+00:00"
+
+
+def token_of(local_run: LocalRun, user: str) -> str:
+    password = json.loads((local_run.installation.home / "passwords.json").read_text())[user]
+    login = {"username": user, "password": password}
+    return str(httpx.post(f"{local_run.installation.url}/auth/token", json=login).json()["access_token"])
+
+
+def test_the_link_of_a_run_leads_to_its_night(rest: AirflowRest, local_run: LocalRun) -> None:
+    """By the cookie that the UI has, and for somebody who may only look."""
+    links = rest.get(f"dags/{DAG}/dagRuns/{RUN}/taskInstances/publish_night/links")["extra_links"]
+    with httpx.Client(
+        base_url=local_run.installation.url, cookies={"_token": token_of(local_run, "watcher")}, follow_redirects=True
+    ) as browser:
+        page = browser.get(links["Night"])
+    assert (page.status_code, page.url.path) == (200, "/apogee/nights/apo25m/59282")
+    assert "Done: 19 file(s) with labels, 1 rejected." in page.text
+    assert "<strong>unreadable</strong>" in page.text
+
+
+def test_pages_open_to_a_login_only(local_run: LocalRun) -> None:
+    url = f"{local_run.installation.url}/apogee/nights"
+    login = {"Authorization": f"Bearer {token_of(local_run, 'admin')}"}
+    answers = [
+        httpx.get(url),
+        httpx.get(url, headers={"Authorization": "Bearer forged"}),
+        httpx.get(url, headers=login),
+        httpx.get(f"{url}/keck/59280", headers=login),
+        httpx.post(url, headers=login),
+        httpx.get(f"{local_run.installation.url}/apogee/openapi.json"),
+    ]
+    assert [answer.status_code for answer in answers] == [401, 403, 200, 404, 405, 404]
+
+
+def test_the_menu_has_the_nights(rest: AirflowRest) -> None:
+    plugins = {plugin["name"]: plugin for plugin in rest.get("plugins")["plugins"]}
+    (view,) = plugins["apogee_cannon"]["external_views"]
+    assert (view["name"], view["category"]) == ("Nights", "browse")
+    assert rest.get("plugins/importErrors")["import_errors"] == []

@@ -1,0 +1,18 @@
+"""Who may see the pages; what a login opens is in tests/end_to_end/test_night_pages.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugins.apogee_cannon.web.client import Client
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx` with:DeprecationWarning", "ignore:Using `httpx` with")
+
+
+@pytest.mark.parametrize("path", ["/nights", "/nights/apo25m/59280", "/nights/apo25m/runs/x", "/api/nights"])
+def test_nobody_gets_in_without_a_login(path: str) -> None:
+    from apogee_cannon.web.app import create_app
+
+    client = Client(create_app())
+    assert client.get(path).status_code == 401
+    assert client.get("/openapi.json").status_code == client.get("/docs").status_code == 404
