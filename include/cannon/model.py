@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from include.cannon.coefficient_noise import CoefficientNoise
-from include.cannon.fitting import check_regularization, check_scatter, prepared, provenance, train_and_validate
 from include.cannon.flags import ResultFlag
 from include.cannon.inference import CHUNK, FEW_STARS, Engine, Inference, Options, concatenate
 from include.cannon.masked import unmasked
@@ -19,15 +18,16 @@ from include.cannon.model_file import ModelParts, read_parts, write_parts
 from include.cannon.progress import Progress
 from include.cannon.quadratic_forms import FormBuilder
 from include.cannon.regridding import regrid, same_grid
-from include.cannon.restrictions import Bounds, Censors, censored_terms, term_bounds
 from include.cannon.scatter import ScatterRule
 from include.cannon.spectra import mend
 from include.cannon.threads import single_threaded
-from include.cannon.trainer import Trainer
-from include.cannon.training_set import TrainingSet
 from include.cannon.validation import Validation
 from include.cannon.vectorizer import PolynomialVectorizer
 from include.errors import BadInputError, Reason
+
+if TYPE_CHECKING:
+    from include.cannon.restrictions import Bounds, Censors
+    from include.cannon.training_set import TrainingSet
 
 Floats = NDArray[np.float64]
 Metadata = Mapping[str, str | int | float | bool]
@@ -160,6 +160,11 @@ class CannonModel:
         ValueError
             A parameter is out of its range.
         """
+        # Here, because a task that only infers would else import all of training for its one file.
+        from include.cannon.fitting import check_regularization, check_scatter, prepared, provenance, train_and_validate
+        from include.cannon.restrictions import censored_terms, term_bounds
+        from include.cannon.trainer import Trainer
+
         chosen, vectorizer = prepared(training_set, label_names, order)
         trainer = Trainer(
             chosen,

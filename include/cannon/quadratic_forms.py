@@ -21,6 +21,8 @@ The same sums of weights give two more things: chi-square of a featureless spect
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
@@ -79,14 +81,25 @@ def take(forms: QuadraticForms, rows: Indices) -> QuadraticForms:
     return QuadraticForms._make(part[rows] for part in forms)
 
 
-class _Detector(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Detector:
     """What projecting out a detector's continuum needs, for any spectrum."""
 
     pixels: slice  # among the informative pixels of the model
     linear: Floats  # (p, T), theta and the depth
     nuisances: Floats  # (p, K), orthonormal
-    products: Floats  # (p, K T + K (K + 1) / 2): nuisances times theta and the depth, and times each other
-    unfold: Indices  # (K, K)
+
+    @cached_property
+    def products(self) -> Floats:
+        """Nuisances times theta and the depth, and times each other, (p, K T + K (K + 1) / 2): for many spectra."""
+        first, second, _ = _pairs(self.nuisances.shape[1])
+        mixed = (self.nuisances[:, :, None] * self.linear[:, None, :]).reshape(len(self.linear), -1)
+        return np.hstack([mixed, self.nuisances[:, first] * self.nuisances[:, second]])
+
+    @cached_property
+    def unfold(self) -> Indices:
+        """Where the product of two nuisances is among those of distinct pairs, (K, K)."""
+        return _pairs(self.nuisances.shape[1])[2]
 
 
 class FormBuilder:
@@ -128,10 +141,14 @@ class FormBuilder:
         self._first, self._second, self._unfold = _pairs(self.theta.shape[1])
         amplitudes = np.empty((len(self.s2), 0)) if noise is None else noise.amplitudes[self.informative]
         self._single = np.column_stack([self._depth**2, amplitudes])
-        cached = self.theta.shape[0] * len(self._first) * 8 <= CACHED_BYTES
-        products = self.theta[:, self._first] * self.theta[:, self._second] if cached else None
-        self._products = None if products is None else np.hstack([products, self._single])
         self.detectors = self._detectors(wavelength[self.informative]) if marginalize else ()
+
+    @cached_property
+    def _products(self) -> Floats | None:
+        """Products of distinct pairs of columns, and single columns, for many spectra; None where they are too large."""
+        if self.theta.shape[0] * len(self._first) * 8 > CACHED_BYTES:
+            return None
+        return np.hstack([self.theta[:, self._first] * self.theta[:, self._second], self._single])
 
     @property
     def n_informative(self) -> int:
@@ -202,11 +219,7 @@ class FormBuilder:
 def _detector(pixels: slice, wavelength: Floats, theta: Floats) -> _Detector:
     nuisances, triangle = np.linalg.qr(basis(wavelength).T)
     kept = np.abs(np.diag(triangle)) > GUARD * np.abs(triangle).max()  # fewer pixels than nuisances
-    nuisances = np.ascontiguousarray(nuisances[:, kept])
-    first, second, unfold = _pairs(nuisances.shape[1])
-    mixed = (nuisances[:, :, None] * theta[:, None, :]).reshape(len(theta), -1)
-    products = np.hstack([mixed, nuisances[:, first] * nuisances[:, second]])
-    return _Detector(pixels, theta, nuisances, products, unfold)
+    return _Detector(pixels, theta, np.ascontiguousarray(nuisances[:, kept]))
 
 
 def _products_of_detector(detector: _Detector, weight: Floats) -> Floats:
