@@ -8,8 +8,10 @@ it makes; each records its outcome in the catalogue before it returns, a rejecti
 `identities`    what each product is known by
 `scan`          bring the catalogue's index of the archive up to date
 `night`         which files of a night are due; what became of them; the night's table
-`normalize`     one file: read, normalise its continuum, keep the product
+`normalize`     files, each on its own: read, normalise its continuum, keep the product
+`rebuild`       a product that is missing or damaged, made anew from the archive
 `train`         a training set: read, train, keep the model; accept it; which one is in force
 `infer`         normalised files and a model: labels
+`retention`     what products take on disk, and which of them go
 ==============  =====================================================================================
 """
