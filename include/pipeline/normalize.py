@@ -145,7 +145,7 @@ class _Run:
 
     def _content(self, path: str | Path, started: float) -> Normalized:
         glance = look_at(path)  # before the content: what is written meanwhile must look changed to the next scan
-        content = self._read(path)
+        content = self._read(path, glance)
         digest = digest_bytes(content)
         identity = normalization_id(digest, self.parts)
         if any(identity == each.normalization.id for each in self.unrecorded.values()):
@@ -153,21 +153,21 @@ class _Run:
         if not self.again and (obj := self.known.complete(digest, identity)):
             log.info("%s is complete: normalisation %s", obj, short(identity))
             return Normalized(identity, obj, already_complete=True)
-        return self._make(path, glance, self._parse(path, content, digest), started)
+        return self._make(path, glance, self._parse(path, glance, content, digest), started)
 
-    def _read(self, path: str | Path) -> bytes:
+    def _read(self, path: str | Path, glance: Glance) -> bytes:
         try:
             return read_content(path)
         except BadInputError as fault:
             subject = digest_bytes(b"") if fault.reason is Reason.EMPTY else subject_of_path(str(path))
-            self._reject_unread(path, subject, fault)
+            self._reject_unread(path, glance, subject, fault)
             raise
 
-    def _parse(self, path: str | Path, content: bytes, digest: str) -> ApStar:
+    def _parse(self, path: str | Path, glance: Glance, content: bytes, digest: str) -> ApStar:
         try:
             return parse_apstar(content, path=path, digest=digest)
         except BadInputError as fault:
-            self._reject_unread(path, digest, fault)
+            self._reject_unread(path, glance, digest, fault)
             raise
 
     def _make(self, path: str | Path, glance: Glance, star: ApStar, started: float) -> Normalized:
@@ -209,7 +209,9 @@ class _Run:
                 self.outcomes[index] = Outcome(self.outcomes[index].subject, fault=fault)
         self.unrecorded.clear()
 
-    def _reject_unread(self, path: str | Path, subject: str, fault: BadInputError) -> None:
+    def _reject_unread(self, path: str | Path, glance: Glance, subject: str, fault: BadInputError) -> None:
+        if look_at(path) != glance:
+            raise OSError(f"{path} was written while it was read: it is tried again, and then whole") from fault
         self._reject(subject, Stage.READ, path, fault)
         register_unreadable(self.workspace, path, subject)
 

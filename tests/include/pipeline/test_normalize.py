@@ -265,3 +265,27 @@ def test_a_file_that_changed_since_its_scan_is_on_record_as_it_is_now(
     record = workspace.catalog.normalization(product)
     assert record is not None
     assert workspace.catalog.spectrum(record.digest) is not None
+
+
+@pytest.mark.parametrize("kind", [Damage.EMPTY, Damage.TRUNCATED])
+def test_half_a_file_that_is_written_while_it_is_read_is_tried_again_and_not_rejected(
+    workspace: Workspace,
+    normalization: NormalizationParameters,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Damage,
+) -> None:
+    whole, read = path.read_bytes(), step.read_content
+    damage(path, kind)
+
+    def read_while_written(read_path: Path) -> bytes:
+        try:
+            return read(read_path)
+        finally:
+            path.write_bytes(whole)
+
+    monkeypatch.setattr(step, "read_content", read_while_written)
+    with pytest.raises(OSError, match="written while it was read"):
+        normalize_file(workspace, path, normalization)
+    monkeypatch.undo()
+    assert not normalize_file(workspace, path, normalization).already_complete
