@@ -2,7 +2,7 @@
 # Paths stay relative or quoted, so that a checkout in a folder with spaces works.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench bench-accuracy bench-disk bench-files bench-night bench-peers bench-scan peers lock clean
+.PHONY: help run serve test lint bench bench-accuracy bench-night bench-files bench-scan bench-disk bench-peers peers lock clean
 SHELL := /bin/sh
 
 # A user's own packages would shadow the locked ones.
@@ -33,9 +33,9 @@ serve: ## serve Airflow on your own data: SAS_BASE_DIR=... APOGEE_CANNON_DATA_DI
 	$(ENVIRONMENT) requirements.txt
 	@exec .venv/bin/python -m apogee_cannon.local --serve
 
-test: ## run the tests (PYTEST_ARGS="-k name" chooses)
+test: ## run the tests in two processes (PYTEST_ARGS="-k name" chooses, "-n 0" keeps to one)
 	$(ENVIRONMENT) requirements.txt requirements-dev.txt
-	@exec .venv/bin/python -m pytest $(PYTEST_ARGS)
+	@exec .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: ## check style (ruff) and types (mypy)
 	$(ENVIRONMENT) requirements.txt requirements-dev.txt

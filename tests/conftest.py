@@ -34,6 +34,18 @@ os.environ |= {
 }
 
 
+SHARING = ("tests/acceptance", "tests/end_to_end")
+"""Folders whose files share what is dear to make (an Airflow that runs, a model of 800 stars): one process does them all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares fixtures, where several processes do the tests: a file, or one of :data:`SHARING`."""
+    for item in items:
+        file = item.path.relative_to(ROOT).as_posix()
+        group = next((folder for folder in SHARING if file.startswith(f"{folder}/")), file)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def realistic() -> Path:
     """The folder of realistic input beside the project; a user has none, CI has it."""
