@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "APOGEE_CANNON_"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_REGIONS = PROJECT_ROOT / "include" / "data" / "continuum_regions.txt"
+ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+")
 REDUCTION_OF_RELEASE = {
     "dr12": "r5",
     "dr13": "l30e.2",
@@ -66,8 +68,18 @@ class Settings(BaseSettings):
     visit_summary: Path | None = Field(
         None, description="SDSS's allVisit file, or a CSV of its columns: which stars a night should have."
     )
+    notify: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Who is written to when a night fails or takes too long; default: nobody."
+    )
+    night_deadline_hours: float = Field(
+        18.0,
+        gt=0.0,
+        le=8760.0,
+        # A run begins when its night ends, may wait 12 hours for files by default, and has 6 more for its work and retries.
+        description="Hours after which a night's run is late, counted from when it was queued: at the night's end.",
+    )
 
-    @field_validator("label_names", mode="before")
+    @field_validator("label_names", "notify", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         """Accept ``TEFF,LOGG,FE_H``, ``TEFF LOGG FE_H`` or a JSON list."""
@@ -82,6 +94,16 @@ class Settings(BaseSettings):
     def _distinct_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
             raise ValueError(f"label names must differ, got {', '.join(value)}")
+        return value
+
+    @field_validator("notify")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            if not ADDRESS.fullmatch(address):
+                raise ValueError(
+                    f"{address!r} is not an e-mail address: expected such as night@example.org, with commas between."
+                )
         return value
 
     @model_validator(mode="before")

@@ -31,6 +31,7 @@ def test_defaults_work_without_any_setting() -> None:
     assert (settings.release, settings.apred) == ("dr17", "dr17")
     assert (settings.label_names, settings.order, settings.regularization) == (("TEFF", "LOGG", "FE_H"), 2, 0.0)
     assert (settings.model_name, settings.start_date) == ("giants", None)
+    assert (settings.notify, settings.night_deadline_hours) == ((), 18.0), "nobody is written to unless asked for"
 
 
 def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -39,6 +40,7 @@ def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "TRAINING_SET": "/t.npz", "CONTINUUM_REGIONS": "/r.txt", "LABEL_NAMES": "TEFF", "ORDER": "1",
         "REGULARIZATION": "1e3", "MODEL_NAME": "dwarfs", "START_DATE": "2021-03-06", "REMOTE_BASE": "http://mirror",
         "VISIT_SUMMARY": "/sas/allVisit.fits",
+        "NOTIFY": "night@example.org", "NIGHT_DEADLINE_HOURS": "20",
     }  # fmt: skip
     assert {name.lower() for name in given} | {"sas_base_dir"} == set(Settings.model_fields)
     for name, value in given.items():
@@ -50,6 +52,7 @@ def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "label_names": ("TEFF",), "order": 1, "regularization": 1000.0, "model_name": "dwarfs",
         "start_date": date(2021, 3, 6), "remote_base": "http://mirror",
         "visit_summary": Path("/sas/allVisit.fits"),
+        "notify": ("night@example.org",), "night_deadline_hours": 20.0,
     }  # fmt: skip
 
 
@@ -126,3 +129,14 @@ def test_settings_do_not_change_and_take_no_unknown_argument() -> None:
         settings.order = 3
     with pytest.raises(ValidationError):
         Settings(oder=3)
+
+
+def test_addresses_are_written_with_commas_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + "NOTIFY", "night@example.org, astronomer+apogee@obs.example, root@localhost")
+    assert Settings().notify == ("night@example.org", "astronomer+apogee@obs.example", "root@localhost")
+    for wrong in ("night", "night@example.org;@obs", "Night <night@example.org>"):
+        monkeypatch.setenv(PREFIX + "NOTIFY", wrong)
+        with pytest.raises(ValidationError, match="is not an e-mail address: expected"):
+            Settings()
+    monkeypatch.setenv(PREFIX + "NOTIFY", "")
+    assert Settings().notify == ()
