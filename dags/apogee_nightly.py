@@ -16,6 +16,7 @@ from apogee_cannon import (
     PublishNightOperator,
 )
 from apogee_cannon.analysis import normalize_and_infer
+from apogee_cannon.notify import telling
 from apogee_cannon.retries import RETRIES
 from include.apogee.nights import OBSERVATORIES
 from include.settings import Settings
@@ -97,6 +98,7 @@ def nightly(telescope: str) -> DAG:
         default_args=RETRIES,
         doc_md=DOC.format(name=OBSERVATORIES[telescope].name),
         tags=["apogee", "nightly", telescope],
+        **telling(telescope, SETTINGS),
     ) as dag:
         wait = ApStarSensor(
             task_id="wait_for_apstars",
