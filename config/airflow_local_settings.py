@@ -1,10 +1,11 @@
-"""Import the third-party science stack once, in the processes that fork tasks.
+"""What Airflow takes from us when it starts: the science stack, imported once, and who goes first.
 
-Airflow imports this module when it starts.  A task runs in a process that is forked from the scheduler (LocalExecutor) or
-from a Celery worker, and what the parent has imported costs the child nothing.  Without this every task imports numpy,
-scipy, astropy and sdss_access anew, which takes longer than the work on one file.
+Airflow imports this module in each of its processes.  A task runs in a process that is forked from the scheduler
+(LocalExecutor) or from a Celery worker, and what the parent has imported costs the child nothing.  Without this every task
+imports numpy, scipy, astropy and sdss_access anew, which takes longer than the work on one file.
 
-Our own code is never imported here: the parents live for days, and a task would run the code of the day they started.
+Our own code is never imported here: the parents live for days, and a task would run the code of the day they started.  The
+hook for precedence imports the little that it needs when it is first called, in the scheduler and the API server.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ import contextlib
 import importlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
-__all__: list[str] = []  # Airflow copies every public name of this module into its own settings
+if TYPE_CHECKING:
+    from airflow.models import DagRun, TaskInstance
+
+__all__ = ["task_instance_mutation_hook"]  # Airflow would copy every public name of this module into its own settings
 
 SCIENCE_STACK = (
     "numpy",
@@ -76,6 +81,14 @@ def preload(modules: tuple[str, ...] = SCIENCE_STACK) -> list[str]:
     os.environ.update(environment)
     sys.excepthook = excepthook  # sdss_access paints tracebacks: a scheduler's log is to be plain text
     return loaded
+
+
+def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:
+    """Let the nights of the schedule go before a backfill's; without its run, Airflow asks again when it knows it."""
+    if dag_run is not None:
+        from apogee_cannon.precedence import place
+
+        place(task_instance, dag_run)
 
 
 if forks_tasks(sys.argv):

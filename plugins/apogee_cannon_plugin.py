@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from apogee_cannon import precedence
 from apogee_cannon.macros import MACROS
 from apogee_cannon.night_deadline import NightQueuedAt
 from apogee_cannon.timetable import ObservingNightTimetable
@@ -14,14 +15,16 @@ from apogee_cannon.web import URL_PREFIX
 
 
 class ApogeeCannonPlugin(AirflowPlugin):
-    """Registers the timetable, the deadline of a night, the macros, and the pages of nights with their place in the menu.
+    """Registers what Airflow takes from us: the timetable, the deadline of a night, who goes first, macros, pages of nights.
 
-    The scheduler reads timetable and deadline back from a serialised DAG; templates find the macros as ``macros.apogee_cannon``.
+    The scheduler reads timetable and deadline back from a serialised DAG; templates find the macros as
+    ``macros.apogee_cannon``.
     """
 
     name = "apogee_cannon"
     timetables = [ObservingNightTimetable]  # noqa: RUF012 - Airflow reads plain lists
     deadline_references = [NightQueuedAt]  # noqa: RUF012
+    listeners = [precedence]  # noqa: RUF012
     macros = list(MACROS)  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {

@@ -1,6 +1,6 @@
 """Airflow pools by name: what keeps one kind of work from starving another.
 
-They are made at installation (``make run``, or the init service of docker-compose) from :data:`POOLS`, in the form that
+They are made at installation (``make run``, or the init service of docker-compose) by :func:`pools`, in the form that
 ``airflow pools import`` reads: ``python -m apogee_cannon.pools > pools.json``.
 """
 
@@ -8,22 +8,41 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 FILES_POOL = "apogee_files"
+BACKFILL_POOL = "apogee_backfill"
 TRAINING_POOL = "cannon_training"
 
-POOLS = {
-    FILES_POOL: {
-        "slots": 16,
-        "description": "Files that are normalised or inferred at once",
-        "include_deferred": False,
-    },
-    TRAINING_POOL: {
-        "slots": 1,
-        "description": "Trainings at once: one takes all the memory",
-        "include_deferred": False,
-    },
-}
+
+def pools(slots: int) -> dict[str, dict[str, Any]]:
+    """Return the pools of an installation.
+
+    Parameters
+    ----------
+    slots
+        Tasks that it can run at once: Airflow's ``[core] parallelism``.  With Celery that is to be what the workers have
+        together: what is sent to them beyond it waits in the broker, where nothing has precedence.
+
+    Returns
+    -------
+    dict
+        By name: slots, description, and whether deferred tasks count; none does, they take no slot.
+    """
+    sizes = {
+        # As many as Airflow lets one run have at once by default, so that a night alone is never held up by its pool.
+        FILES_POOL: (16, "Files that are normalised or inferred at once, but for backfills"),
+        # A quarter of the slots, at least one, is always free for a night that becomes due while a backfill is under way.
+        BACKFILL_POOL: (max(1, slots - max(1, slots // 4)), "Tasks of nights that a backfill runs, at once"),
+        TRAINING_POOL: (1, "Trainings at once: one takes all the memory"),
+    }
+    return {
+        name: {"slots": size, "description": description, "include_deferred": False}
+        for name, (size, description) in sizes.items()
+    }
+
 
 if __name__ == "__main__":
-    json.dump(POOLS, sys.stdout, indent=2)
+    from airflow.configuration import conf
+
+    json.dump(pools(conf.getint("core", "parallelism")), sys.stdout, indent=2)

@@ -68,5 +68,5 @@ def test_package_that_cannot_be_imported_is_left_out(tmp_path: Path) -> None:
     assert "scipy.optimize" not in seen["loaded"]
 
 
-def test_nothing_is_exported_into_airflow_s_settings() -> None:
-    assert start("scheduler")["exported"] == []
+def test_airflow_s_settings_are_given_the_hook_and_nothing_else() -> None:
+    assert start("scheduler")["exported"] == ["task_instance_mutation_hook"]

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from apogee_cannon.pools import POOLS
+from apogee_cannon.pools import pools
 
 if TYPE_CHECKING:
     from airflow.models import DagRun
@@ -43,9 +43,9 @@ def make_airflow_database() -> None:
     """Make Airflow's database with the project's pools, once for all test modules of a session."""
     airflow("db", "migrate")
     with tempfile.TemporaryDirectory() as folder:
-        pools = Path(folder) / "pools.json"
-        pools.write_text(json.dumps(POOLS))
-        airflow("pools", "import", str(pools))
+        path = Path(folder) / "pools.json"
+        path.write_text(json.dumps(pools(slots=4)))
+        airflow("pools", "import", str(path))
 
 
 def run_dag(dag_id: str, logical_date: datetime | None = None, **conf: Any) -> DagRun:

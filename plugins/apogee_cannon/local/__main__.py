@@ -35,7 +35,7 @@ from apogee_cannon.local.processes import (
 )
 from apogee_cannon.local.report import comparison, night_summaries
 from apogee_cannon.local.rest import FINISHED, AirflowRest
-from apogee_cannon.pools import POOLS
+from apogee_cannon.pools import pools
 from include.apogee.nights import OBSERVATORIES
 from include.settings import PROJECT_ROOT
 
@@ -165,9 +165,9 @@ def _prepare(installation: Installation) -> None:
     """Make or upgrade Airflow's database, and the pools."""
     _say(2, "Airflow's database and pools")
     run_airflow(os.environ, "db", "migrate")
-    pools = installation.home / "pools.json"
-    pools.write_text(json.dumps(POOLS))
-    run_airflow(os.environ, "pools", "import", str(pools))
+    path = installation.home / "pools.json"
+    path.write_text(json.dumps(pools(int(os.environ["AIRFLOW__CORE__PARALLELISM"]))))
+    run_airflow(os.environ, "pools", "import", str(path))
 
 
 def _process_nights(installation: Installation, processes: AirflowProcesses) -> bool:

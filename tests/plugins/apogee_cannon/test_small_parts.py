@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from airflow.sdk import RetryAction
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
 
 from apogee_cannon import subjects, templated
-from apogee_cannon.pools import FILES_POOL, POOLS, TRAINING_POOL
+from apogee_cannon.pools import BACKFILL_POOL, FILES_POOL, TRAINING_POOL, pools
 from apogee_cannon.retries import RETRIES
 from apogee_cannon.subjects import star_of, subject_of
 from apogee_cannon.templated import rendered_axis
@@ -55,16 +56,20 @@ def test_a_subject_names_one_star_or_counts_them() -> None:
 def test_pools_print_as_airflow_imports_them() -> None:
     """`airflow pools import` wants of each an integer and a text, and reads whether deferred tasks count."""
     command = [sys.executable, "-m", "apogee_cannon.pools"]
-    path = f"{ROOT}:{ROOT / 'plugins'}"
-    printed = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, check=True).stdout
-    pools = json.loads(printed)
-    assert pools == POOLS
-    assert set(pools) == {FILES_POOL, TRAINING_POOL}
-    assert pools[TRAINING_POOL]["slots"] == 1, "two trainings at once are out of memory"
-    for pool in pools.values():
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}", "AIRFLOW__CORE__PARALLELISM": "8"}
+    printed = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert printed == pools(slots=8)
+    assert set(printed) == {FILES_POOL, BACKFILL_POOL, TRAINING_POOL}
+    assert printed[TRAINING_POOL]["slots"] == 1, "two trainings at once are out of memory"
+    for pool in printed.values():
         assert type(pool["slots"]) is int
         assert pool["description"]
         assert pool["include_deferred"] is False
+
+
+def test_a_backfill_leaves_slots_free_wherever_there_is_more_than_one() -> None:
+    sizes = [pools(slots)[BACKFILL_POOL]["slots"] for slots in (1, 2, 4, 16, 32)]
+    assert sizes == [1, 1, 3, 12, 24]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""E-mail about nights, through Airflow's own processes: what fails is told once, what is late once, a backfill never."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from apogee_cannon.local.environment import Installation
+from apogee_cannon.local.processes import AirflowProcesses, airflow_processes, run_airflow, wait_until_healthy
+from apogee_cannon.local.rest import AirflowRest
+from apogee_cannon.pools import pools
+from include.apogee.nights import OBSERVATORIES
+from include.simulation.damage import Damage, damage
+from include.simulation.survey import SyntheticSurvey
+from tests.end_to_end.conftest import free_port
+from tests.support.mail_server import NIGHT_WATCH, MailServer, mail_server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
+APO, LCO = "apogee_nightly_apo25m", "apogee_nightly_lco25m"
+DEADLINE = 60.0
+"""Seconds after which a night is late; the failing one is done well before."""
+
+
+@pytest.fixture
+def installation(tmp_path: Path, survey_data: Path) -> Installation:
+    """An installation in whose archive every file is damaged."""
+    shutil.copytree(survey_data, tmp_path / "data")
+    survey = SyntheticSurvey(tmp_path / "data" / "sas", n_stars=12, nights=2)
+    for star in survey.stars:
+        damage(survey.path(star), Damage.TRUNCATED)
+    return Installation(tmp_path / "home", tmp_path / "data", free_port())
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def rest(installation: Installation, server: MailServer) -> Iterator[AirflowRest]:
+    """A running Airflow that writes to the night watch, with all DAGs known and paused."""
+    settings = {"notify": NIGHT_WATCH, "night_deadline_hours": str(DEADLINE / 3600)}
+    environment = installation.environment(**settings)
+    run_airflow(environment, "db", "migrate")
+    # In Airflow's database, as people add it; the other tests have it in the environment.
+    run_airflow(environment, "connections", "add", "smtp_default", "--conn-json", server.connection)
+    path = installation.home / "pools.json"
+    path.write_text(json.dumps(pools(slots=4)))
+    run_airflow(environment, "pools", "import", str(path))
+    with airflow_processes(environment) as processes:
+        wait_until_healthy(processes, installation.url)
+        with AirflowRest(installation.url, "admin", installation.password) as client:
+            _wait_for_dags(client, processes)
+            yield client
+
+
+def _wait_for_dags(rest: AirflowRest, processes: AirflowProcesses) -> None:
+    deadline = time.monotonic() + 120
+    while not {APO, LCO} <= {dag["dag_id"] for dag in rest.get("dags", limit=100)["dags"]}:
+        processes.check()
+        assert time.monotonic() < deadline, "the DAGs did not appear"
+        time.sleep(1)
+
+
+def test_what_fails_and_what_is_late_is_told_once_and_a_backfill_never(
+    rest: AirflowRest, server: MailServer, installation: Installation
+) -> None:
+    nights = [OBSERVATORIES["lco25m"].interval(mjd)[0].isoformat() for mjd in (59280, 59281)]
+    rest.backfill(LCO, *nights)  # of a paused DAG: it will be late without having begun
+    begun = time.monotonic()
+    rest.unpause(APO)
+    failing = rest.trigger(APO, {"mjd": 59280})
+    waiting = rest.trigger(APO, {"mjd": OBSERVATORIES["apo25m"].mjd(datetime.now(UTC)), "settle_seconds": 86400})
+    rest.wait_for_runs(APO, lambda run: run["dag_run_id"] == failing, 1, timeout=DEADLINE)
+    assert server.wait_for(1)[0] == "[APOGEE] FAILED: apo25m, evening of 2021-03-06 (SDSS MJD 59280)"
+    assert "files were rejected, more than is tolerated" in server.text(0)
+    assert "Tasks: " in server.text(0)
+    assert f"/dags/{APO}/runs/{failing.replace(':', '%3A').replace('+', '%2B')}" in server.text(0)
+
+    late = server.wait_for(3)[1:]  # the waiting one's, and the last night's: unpausing makes its scheduled run
+    assert [subject.partition(": ")[0] for subject in late] == ["[APOGEE] NOT DONE after 0.0166667 hours"] * 2
+    texts = [server.text(1), server.text(2)]
+    assert all(text.startswith("<pre>Its files have not come, or still change: ask") for text in texts)
+    assert sum(waiting in text for text in texts) == sum("The run (scheduled)" in text for text in texts) == 1
+
+    time.sleep(
+        max(0.0, begun + 1.5 * DEADLINE - time.monotonic())
+    )  # the backfill's nights, and the failed one's deadline
+    assert [run["state"] for run in rest.runs(LCO)] == ["queued", "queued"]
+    assert server.wait_for(4, timeout=5.0)[3:] == []
+    states = {run["dag_run_id"]: run["state"] for run in rest.runs(APO)}
+    assert states.pop(failing) == "failed"
+    assert set(states.values()) == {"running"}
+    with sqlite3.connect(f"file:{installation.home / 'airflow.db'}?mode=ro", uri=True) as database:
+        told = database.execute("SELECT state FROM callback WHERE type = 'triggerer' ORDER BY state").fetchall()
+    assert told == [("success",)] * 3, "two messages, and a silence about the night whose failure was told"
