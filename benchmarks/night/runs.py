@@ -17,7 +17,7 @@ import psutil
 from apogee_cannon.local.environment import USER, Installation
 from apogee_cannon.local.processes import AirflowProcesses, airflow_processes, run_airflow, wait_until_healthy
 from apogee_cannon.local.rest import FINISHED, AirflowRest
-from apogee_cannon.pools import POOLS
+from apogee_cannon.pools import pools
 from benchmarks.clock import say
 from benchmarks.night.archive import MJD, TELESCOPE, Night
 from benchmarks.night.timing import RunTimes, run_times
@@ -128,7 +128,7 @@ def running_airflow(home: Path, night: Night, variant: Variant = PROJECT) -> Ite
     installation = Installation(home, night.folder, _free_port())
     environment = variant.environment(installation)
     run_airflow(environment, "db", "migrate")
-    (home / "pools.json").write_text(json.dumps(POOLS))
+    (home / "pools.json").write_text(json.dumps(pools(int(environment.get("AIRFLOW__CORE__PARALLELISM", "32")))))
     run_airflow(environment, "pools", "import", str(home / "pools.json"))
     with airflow_processes(environment) as processes:
         wait_until_healthy(processes, installation.url)
