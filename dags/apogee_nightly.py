@@ -120,6 +120,7 @@ def nightly(telescope: str) -> DAG:
             backfill_batch="{{ params.backfill_batch }}",
             reprocess="{{ params.reprocess }}",
             settle_time="{{ params.settle_seconds }}",
+            scanned_since="{{ (ti.xcom_pull('wait_for_apstars') or {}).get('scanned_since') }}",
         )
 
         @task_group(group_id="star", prefix_group_id=False)

@@ -38,6 +38,7 @@ SHARING = ("tests/acceptance", "tests/end_to_end")
 """Folders whose files share what is dear to make (an Airflow that runs, a model of 800 stars): one process does them all."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares fixtures, where several processes do the tests: a file, or one of :data:`SHARING`."""
     for item in items:

@@ -14,6 +14,7 @@ from include.apogee.fetch_many import Fetched, FetchOutcome, fetch_many
 from include.errors import BadInputError
 from include.pipeline.expected import expected_files
 from include.pipeline.fetch import record_rejection
+from include.pipeline.registration import register_arrivals
 
 if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
@@ -56,6 +57,8 @@ def fetch_night(workspace: Workspace, telescope: str, mjd: int, *, parallel: int
     for file in files:
         if isinstance(file.error, BadInputError):
             record_rejection(workspace, str(file.path), file.error)
+    # On record at once: the run's listing may be content with a scan from before the fetching.
+    register_arrivals(workspace, [file.path for file in files if file.outcome is FetchOutcome.FETCHED])
     _raise_trouble(files)
     return _counts(len(expected.files), len(missing), files)
 

@@ -17,7 +17,7 @@ from include.apogee.names import is_star_name
 from include.catalog.records import FileState, ListedState
 from include.pipeline.identities import ResultIdentities
 from include.pipeline.night import states_of
-from include.pipeline.registration import Glance, look_at, read_arrival
+from include.pipeline.registration import Glance, look_at, register_arrivals
 
 if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
@@ -77,10 +77,7 @@ def list_folder(
     """Put a folder's quiet files on record, and return the paths of those that are due."""
     started = time.perf_counter()
     look = look_at_folder(workspace, folder, settle_time=settle_time)
-    arrivals = [read for path in look.new if (read := read_arrival(workspace, path, True, look_at(path)))]
-    workspace.catalog.record_arrivals(
-        [spectrum for _, spectrum in arrivals if spectrum], [entry for entry, _ in arrivals]
-    )
+    register_arrivals(workspace, look.new)
     glances = dict(_glances(watched_folder(workspace, folder)))
     entries = workspace.catalog.indexed(glances).values()
     states = states_of(workspace, entries, identities, model_id)

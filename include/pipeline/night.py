@@ -51,11 +51,9 @@ class NightLook:
     """Digest of which files there are, with which contents: it changes when one comes or is rewritten."""
 
 
-def look_at_night(
-    workspace: Workspace, telescope: str, mjd: int, *, since: datetime | None = None, settle_time: float = 0.0
-) -> NightLook:
+def look_at_night(workspace: Workspace, telescope: str, mjd: int, *, settle_time: float = 0.0) -> NightLook:
     """Scan the archive (as :func:`include.pipeline.scan.scan_archive` does), and say what of a night has come."""
-    scan_archive(workspace, telescope, since=since, settle_time=settle_time)
+    scan_archive(workspace, telescope, settle_time=settle_time)
     files = workspace.catalog.files_of_night(telescope, mjd)
     newest = max((entry.mtime_ns for entry in files), default=None)
     return NightLook(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,6 +81,12 @@ def read_arrival(
         return None
     state = FileState.PRESENT if spectrum else FileState.NIGHT_UNKNOWN
     return entry_of(path, telescope or UNKNOWN, obj, glance, content, state), spectrum
+
+
+def register_arrivals(workspace: Workspace, paths: Iterable[str | Path]) -> None:
+    """Put files that have just come on record by their headers, all in one transaction."""
+    read = [rows for path in paths if (rows := read_arrival(workspace, path, True, look_at(path)))]
+    workspace.catalog.record_arrivals([spectrum for _, spectrum in read if spectrum], [entry for entry, _ in read])
 
 
 def register_unreadable(workspace: Workspace, path: str | Path, content: str) -> None:

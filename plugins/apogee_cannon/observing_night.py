@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from apogee_cannon.templated import Templated
 from include.apogee.nights import observatory
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 SCAN_SERVES = timedelta(minutes=1)
-"""How long a scan of the archive serves the tasks of a run."""
+"""How long a scan of the archive serves the tasks of one run."""
 
 
 def observing_mjd(context: Context | Mapping[str, Any], telescope: str) -> int:
@@ -50,14 +51,13 @@ def night_end(telescope: str, mjd: int) -> datetime:
     return observatory(telescope).interval(mjd)[1]
 
 
-def scan_since(context: Context | Mapping[str, Any]) -> datetime:
-    """Return from when on a scan of the archive serves a task of this run as its own: one of this run, not a minute old.
+def scan_since(asked: Templated) -> datetime | None:
+    """Return from when on a scan of the archive serves a task, given the moment of one that this run has seen, as text.
 
-    The runs of a backfill start together and would scan the same tree again and again.
+    None asks for a new one: there was none, or it is old, as when a task is cleared the next day.
     """
-    recent = datetime.now(UTC) - SCAN_SERVES
-    started = getattr(context["dag_run"], "start_date", None)
-    return max(started, recent) if started else datetime.now(UTC)
+    moment = datetime.fromisoformat(asked) if asked not in (None, "", "None") else None
+    return moment if moment and moment > datetime.now(UTC) - SCAN_SERVES else None
 
 
 def is_backfill(context: Context | Mapping[str, Any]) -> bool:

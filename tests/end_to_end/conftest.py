@@ -16,6 +16,7 @@ import pytest
 
 from apogee_cannon.local.environment import Installation
 from apogee_cannon.local.rest import AirflowRest
+from include.catalog import Catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = "It serves until you press Ctrl-C."
@@ -54,6 +55,11 @@ def command(folder: Path, *options: str) -> list[str]:
 def environment(port: int) -> dict[str, str]:
     """The environment of a user who has just installed: the .pth file of `make run` is what PYTHONPATH is here."""
     return os.environ | {"AIRFLOW_PORT": str(port), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}", "PYTHONUNBUFFERED": "1"}
+
+
+def catalog_of(installation: Installation) -> Catalog:
+    """The catalogue of an installation."""
+    return Catalog.open(f"sqlite:///{installation.data_dir / 'catalog.db'}")
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import socket
 import subprocess
 
@@ -12,18 +11,12 @@ import psutil
 import pytest
 from astropy.table import Table
 
-from apogee_cannon.local.environment import Installation
 from apogee_cannon.local.rest import AirflowRest
-from include.catalog import Catalog
-from tests.end_to_end.conftest import SERVING, LocalRun, command, environment, family, free_port
+from tests.end_to_end.conftest import SERVING, LocalRun, catalog_of, command, environment, family
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 DAG = "apogee_nightly_apo25m"
 LAST_NIGHT = "backfill__2021-03-09T16:48:00+00:00"
-
-
-def catalog_of(installation: Installation) -> Catalog:
-    return Catalog.open(f"sqlite:///{installation.data_dir / 'catalog.db'}")
 
 
 def test_it_prints_nights_labels_address_and_login(local_run: LocalRun) -> None:
@@ -134,23 +127,3 @@ def test_a_taken_port_is_a_clear_sentence(local_run: LocalRun) -> None:
     assert f"port {port} is taken" in done.stderr
     assert "AIRFLOW_PORT=" in done.stderr
     assert not folder.exists(), "nothing is written before the port is known to be free"
-
-
-def test_ctrl_c_leaves_no_process_and_a_second_run_finds_its_work_done(local_run: LocalRun) -> None:
-    """The last test of this module: it ends the Airflow that the others use."""
-    processes = family(local_run.process.pid)
-    assert len(processes) > 4
-    local_run.process.send_signal(signal.SIGINT)
-    assert local_run.process.wait(timeout=60) == 0
-    assert [process for process in processes if process.is_running()] == []
-    folder = local_run.installation.home.parent
-    with catalog_of(local_run.installation) as catalog:
-        before = catalog.labels()
-    done = subprocess.run(
-        command(folder, "--once"), env=environment(free_port()), capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(": success") == 6, done.stdout
-    with catalog_of(local_run.installation) as catalog:
-        after = catalog.labels()
-    assert list(after["created"]) == list(before["created"]), "nothing was inferred again"

@@ -88,6 +88,8 @@ class ListApStarsOperator(_NightOperator):
         List all files of the night as due, also those that are complete or rejected (templated).
     settle_time
         Seconds after its last change for which a file that is not whole may still be growing (templated).
+    scanned_since
+        The run's own wait began to scan the archive then (ISO 8601, templated): if that is not a minute ago, it serves.
     """
 
     template_fields: Sequence[str] = (
@@ -97,6 +99,7 @@ class ListApStarsOperator(_NightOperator):
         "backfill_batch",
         "reprocess",
         "settle_time",
+        "scanned_since",
     )
 
     def __init__(
@@ -107,6 +110,7 @@ class ListApStarsOperator(_NightOperator):
         backfill_batch: Templated = 64,
         reprocess: Templated = False,
         settle_time: Templated = 600.0,
+        scanned_since: Templated = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -115,6 +119,7 @@ class ListApStarsOperator(_NightOperator):
         self.backfill_batch = backfill_batch
         self.reprocess = reprocess
         self.settle_time = settle_time
+        self.scanned_since = scanned_since
 
     def execute(self, context: Context) -> list[list[str]]:
         """List the night and put the listing on record."""
@@ -128,7 +133,7 @@ class ListApStarsOperator(_NightOperator):
                 self.identities(),
                 self.model_id or None,
                 self._scope(context, workspace.settings.start_date),
-                since=scan_since(context),
+                since=scan_since(self.scanned_since),
                 settle_time=float(self.settle_time),
             )
         at_least = int(self.backfill_batch) if is_backfill(context) else 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_cannon.observing_night import night_end, observing_mjd, scan_since
+from apogee_cannon.observing_night import night_end, observing_mjd
 from apogee_cannon.outcomes import bad_input_skips, set_label
 from apogee_cannon.templated import Templated, rendered_flag
 
@@ -55,7 +55,8 @@ class ApStarSensor(BaseSensorOperator):
     Returns
     -------
     dict
-        Why the wait ended (``because``), and of a night its ``mjd`` and number of ``files``, of a list or a folder the
+        Why the wait ended (``because``), and of a night its ``mjd``, the number of ``files``, and the moment since which the
+        archive was scanned for it, of a list or a folder the
         number of ``files`` and which are ``missing``, of a star its name.
     """
 
@@ -116,9 +117,9 @@ class ApStarSensor(BaseSensorOperator):
 
         telescope = str(self.telescope)
         mjd = observing_mjd(context, telescope)
-        since = scan_since(context) if event is None else None  # woken: things may have changed
+        asked = datetime.now(UTC)
         with Workspace.open() as workspace:
-            look = look_at_night(workspace, telescope, mjd, since=since, settle_time=float(self.settle_time))
+            look = look_at_night(workspace, telescope, mjd, settle_time=float(self.settle_time))
             expected = _all_are_here(workspace, telescope, mjd)
         now = datetime.now(UTC)
         deadline = night_end(telescope, mjd) + timedelta(hours=float(self.wait))
@@ -128,7 +129,7 @@ class ApStarSensor(BaseSensorOperator):
             seen = {"contents": look.contents, "since": changed.isoformat()}
             self._sleep("look_at_night", deadline, now, seen=seen)
         self.log.info("%s, MJD %d: %d files, waiting ends: %s", telescope, mjd, look.n_files, reason)
-        return {"mjd": mjd, "files": look.n_files, "because": reason}
+        return {"mjd": mjd, "files": look.n_files, "because": reason, "scanned_since": asked.isoformat()}
 
     def _why_end(
         self, look: NightLook, now: datetime, deadline: datetime, changed: datetime, expected: int | None

@@ -11,7 +11,8 @@ import pytest
 from include.apogee.apstar import read_apstar
 from include.apogee.visit_summary import VisitSummaryError
 from include.pipeline.expected import ExpectedFiles, expected_files
-from include.pipeline.scan import look_at, register_file, scan_archive
+from include.pipeline.registration import look_at, register_file
+from include.pipeline.scan import scan_archive
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import SyntheticStar, SyntheticSurvey
