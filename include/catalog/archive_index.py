@@ -107,6 +107,15 @@ class ArchiveIndex(Part):
         present = func.coalesce(FILE.c.state, FILE.c.state) == FileState.PRESENT
         return self._files(telescope, present, FILE.c.digest.in_(of_nights))
 
+    def nights_of_stars(self, paths: Iterable[str]) -> set[int]:
+        """Return the SDSS MJDs of all visits that any content of these files' stars had, be it an older one."""
+        same_star = (SPECTRUM.c.obj == FILE.c.obj) & (SPECTRUM.c.telescope == FILE.c.telescope)
+        query = select(VISIT.c.mjd).distinct().join(SPECTRUM, SPECTRUM.c.digest == VISIT.c.digest).join(FILE, same_star)
+        with self._database.read() as connection:
+            return {
+                mjd for chunk in chunks(set(paths)) for mjd in connection.scalars(query.where(FILE.c.path.in_(chunk)))
+            }
+
     def files_being_written(self, telescope: str) -> list[ArchiveFile]:
         """Return the files that were still being written when they were last looked at, by path."""
         return self._files(telescope, FILE.c.state == FileState.WRITING)

@@ -128,10 +128,12 @@ def publish_night(workspace: Workspace, night: NightKey, identities: ResultIdent
 
 
 def _other_nights(workspace: Workspace, night: NightKey, outcome: NightOutcome, *, visits: bool) -> list[int]:
-    """Nights whose tables are there and list a star that this run analysed: it came late, or was seen again."""
-    done = {file.digest for file in outcome.having(FileOutcome.DONE) if file.digest}
-    mjds = {visit.mjd for spectrum in workspace.catalog.spectra(done).values() for visit in spectrum.visits}
-    others = mjds - {night.mjd}
+    """Nights whose tables are there and list, or have to list, a star of which this run found out something new.
+
+    It came late, was seen again, or what its file holds now is bad, or lacks a visit that it had: then it is listed still.
+    """
+    news = [file.path for kind in (FileOutcome.DONE, FileOutcome.REJECTED) for file in outcome.having(kind)]
+    others = workspace.catalog.nights_of_stars(news) - {night.mjd}
     return sorted(mjd for mjd in others if workspace.night_path(night.telescope, mjd, visits=visits).exists())
 
 

@@ -190,6 +190,18 @@ def test_a_late_star_comes_into_the_table_of_its_own_night(survey: SyntheticSurv
     assert late in Table.read(table)["obj"]
 
 
+@pytest.mark.parametrize("kind", [Damage.TRUNCATED, Damage.EMPTY])
+def test_a_star_whose_file_turns_bad_leaves_the_tables_of_its_older_nights(
+    survey: SyntheticSurvey, run: Run, model_id: str, kind: Damage
+) -> None:
+    victim, *_ = sorted(stars_of_night(survey, "apo25m", FIRST) & stars_of_night(survey, "apo25m", SECOND))
+    table = run(FIRST, model_id).table
+    assert victim in Table.read(table)["obj"]
+    damage(next(survey.path(star) for star in survey.stars if star.obj == victim), kind)
+    run(SECOND, model_id)
+    assert victim not in Table.read(table)["obj"], "its file holds another content now, which has no labels"
+
+
 def test_products_are_found_where_the_data_folder_is_now(
     workspace: Workspace, run: Run, model_id: str, normalization: NormalizationParameters
 ) -> None:
