@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from include.apogee.apstar import READER_VERSION
+from include.apogee.apstar import READER_VERSION, read_header
 from include.catalog.records import ArchiveFile, ListedState, NightFile, subject_of_path, utc_now
+from include.errors import BadInputError
 from include.identity import digest_of
 from include.pipeline.identities import ResultIdentities
 from include.pipeline.scan import scan_archive
@@ -46,7 +47,7 @@ class NightLook:
     newest: datetime | None
     """When the newest of them was written."""
     n_writing: int
-    """Files of the telescope that are still being written: they may be of this night."""
+    """Files of the telescope that are still being written, and are of this night or may be."""
     contents: str
     """Digest of which files there are, with which contents: it changes when one comes or is rewritten."""
 
@@ -59,9 +60,17 @@ def look_at_night(workspace: Workspace, telescope: str, mjd: int, *, settle_time
     return NightLook(
         len(files),
         datetime.fromtimestamp(newest / 1e9, UTC) if newest is not None else None,
-        len(workspace.catalog.files_being_written(telescope)),
+        sum(_may_be_of(entry.path, mjd) for entry in workspace.catalog.files_being_written(telescope)),
         digest_of(files=[[entry.path, entry.digest] for entry in files]),
     )
+
+
+def _may_be_of(path: str, mjd: int) -> bool:
+    """Whether a file that is not whole is of a night: its header comes first, and tells it as soon as it is there."""
+    try:
+        return mjd in {visit.mjd for visit in read_header(path).visits}
+    except (BadInputError, OSError):
+        return True
 
 
 def batches(paths: Sequence[str], *, max_batches: int, at_least: int = 1) -> list[list[str]]:
