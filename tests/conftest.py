@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +56,19 @@ def realistic() -> Path:
     folder = ROOT.parent / "shared" / "realistic"
     require(folder.is_dir(), f"no realistic input at {folder.relative_to(ROOT.parent)} beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_nights(realistic: Path) -> Iterator[ModuleType]:
+    """The script that writes nights of the real observing log, as a module."""
+    spec = importlib.util.spec_from_file_location("make_nights", realistic / "make_nights.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclass looks itself up there
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop(spec.name, None)  # others load it as well
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,19 +19,6 @@ TRAINING_STARS = 800
 def airflow_database() -> None:
     """Airflow's database, with the project's pools."""
     make_airflow_database()
-
-
-@pytest.fixture(scope="session")
-def make_nights(realistic: Path) -> Iterator[ModuleType]:
-    """The script that writes nights of the real observing log, as a module."""
-    spec = importlib.util.spec_from_file_location("make_nights", realistic / "make_nights.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclass looks itself up there
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop(spec.name, None)  # others load it as well
 
 
 @pytest.fixture(scope="session")
