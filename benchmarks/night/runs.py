@@ -15,9 +15,8 @@ from typing import Any
 import psutil
 
 from apogee_cannon.local.environment import USER, Installation
-from apogee_cannon.local.processes import AirflowProcesses, airflow_processes, run_airflow, wait_until_healthy
+from apogee_cannon.local.processes import AirflowProcesses, airflow_processes, make_database, wait_until_healthy
 from apogee_cannon.local.rest import FINISHED, AirflowRest
-from apogee_cannon.pools import pools
 from benchmarks.clock import say
 from benchmarks.night.archive import MJD, TELESCOPE, Night
 from benchmarks.night.timing import RunTimes, run_times
@@ -127,9 +126,7 @@ def running_airflow(home: Path, night: Night, variant: Variant = PROJECT) -> Ite
     say(f"Airflow: {variant.name}")
     installation = Installation(home, night.folder, _free_port())
     environment = variant.environment(installation)
-    run_airflow(environment, "db", "migrate")
-    (home / "pools.json").write_text(json.dumps(pools(int(environment.get("AIRFLOW__CORE__PARALLELISM", "32")))))
-    run_airflow(environment, "pools", "import", str(home / "pools.json"))
+    make_database(environment)
     with airflow_processes(environment) as processes:
         wait_until_healthy(processes, installation.url)
         with AirflowRest(installation.url, USER, installation.password) as rest:

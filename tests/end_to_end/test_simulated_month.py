@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -12,9 +11,8 @@ from types import ModuleType
 import pytest
 
 from apogee_cannon.local.environment import USER, Installation
-from apogee_cannon.local.processes import airflow_processes, run_airflow, wait_until_healthy
+from apogee_cannon.local.processes import airflow_processes, make_database, wait_until_healthy
 from apogee_cannon.local.rest import AirflowRest
-from apogee_cannon.pools import POOLS
 from include.apogee.nights import OBSERVATORIES
 from include.catalog import Catalog
 from include.pipeline.identities import TrainingParameters
@@ -51,7 +49,7 @@ def lived(make_nights: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
         model = put_model(installation.data_dir, make_nights)
         month = Month(observatory_of(make_nights, installation.data_dir / "sas", recent), recent, model)
         month.prepare()
-        prepare_airflow(installation, environment)
+        make_database(environment)
         started = time.monotonic()
         with airflow_processes(environment) as processes:
             wait_until_healthy(processes, installation.url)
@@ -77,14 +75,6 @@ def put_model(data_dir: Path, make_nights: ModuleType) -> str:
         identity = train_model(workspace, settings.training_set, TrainingParameters(label_names=settings.label_names))
         accept_model(workspace, identity, "test")
     return identity
-
-
-def prepare_airflow(installation: Installation, environment: dict[str, str]) -> None:
-    """Make Airflow's database, and the pools."""
-    run_airflow(environment, "db", "migrate")
-    pools = installation.home / "pools.json"
-    pools.write_text(json.dumps(POOLS))
-    run_airflow(environment, "pools", "import", str(pools))
 
 
 def test_every_content_that_settled_has_one_result_or_one_rejection(lived: tuple[Month, Nightly]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import time
@@ -13,9 +12,14 @@ from pathlib import Path
 import pytest
 
 from apogee_cannon.local.environment import Installation
-from apogee_cannon.local.processes import AirflowProcesses, airflow_processes, run_airflow, wait_until_healthy
+from apogee_cannon.local.processes import (
+    AirflowProcesses,
+    airflow_processes,
+    make_database,
+    run_airflow,
+    wait_until_healthy,
+)
 from apogee_cannon.local.rest import AirflowRest
-from apogee_cannon.pools import pools
 from include.apogee.nights import OBSERVATORIES
 from include.simulation.damage import Damage, damage
 from include.simulation.survey import SyntheticSurvey
@@ -49,12 +53,9 @@ def rest(installation: Installation, server: MailServer) -> Iterator[AirflowRest
     """A running Airflow that writes to the night watch, with all DAGs known and paused."""
     settings = {"notify": NIGHT_WATCH, "night_deadline_hours": str(DEADLINE / 3600)}
     environment = installation.environment(**settings)
-    run_airflow(environment, "db", "migrate")
+    make_database(environment)
     # In Airflow's database, as people add it; the other tests have it in the environment.
     run_airflow(environment, "connections", "add", "smtp_default", "--conn-json", server.connection)
-    path = installation.home / "pools.json"
-    path.write_text(json.dumps(pools(slots=4)))
-    run_airflow(environment, "pools", "import", str(path))
     with airflow_processes(environment) as processes:
         wait_until_healthy(processes, installation.url)
         with AirflowRest(installation.url, "admin", installation.password) as client:

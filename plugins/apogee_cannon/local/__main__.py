@@ -10,7 +10,6 @@ the nights by a backfill over their dates, prints what came out, and serves the 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import signal
@@ -29,13 +28,12 @@ from apogee_cannon.local.processes import (
     AirflowProcesses,
     airflow_command,
     airflow_processes,
+    make_database,
     port_is_free,
-    run_airflow,
     wait_until_healthy,
 )
 from apogee_cannon.local.report import comparison, night_summaries
 from apogee_cannon.local.rest import FINISHED, AirflowRest
-from apogee_cannon.pools import pools
 from include.apogee.nights import OBSERVATORIES
 from include.settings import PROJECT_ROOT
 
@@ -68,7 +66,8 @@ def _run(options: argparse.Namespace) -> int:
     os.environ.update(environment)  # this process reads the catalogue with the settings of Airflow's
     if not options.serve:
         _make_archive(installation.data_dir)
-    _prepare(installation)
+    _say(2, "Airflow's database and pools")
+    make_database(os.environ)
     with airflow_processes(environment) as processes:
         _say(3, f"Airflow's four processes (their logs: {processes.logs})")
         wait_until_healthy(processes, installation.url)
@@ -159,15 +158,6 @@ def _make_archive(data_dir: Path) -> None:
     done = subprocess.run(command, cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise AirflowError(f"the synthetic archive could not be made (`{' '.join(command[1:])}`).")
-
-
-def _prepare(installation: Installation) -> None:
-    """Make or upgrade Airflow's database, and the pools."""
-    _say(2, "Airflow's database and pools")
-    run_airflow(os.environ, "db", "migrate")
-    path = installation.home / "pools.json"
-    path.write_text(json.dumps(pools(int(os.environ["AIRFLOW__CORE__PARALLELISM"]))))
-    run_airflow(os.environ, "pools", "import", str(path))
 
 
 def _process_nights(installation: Installation, processes: AirflowProcesses) -> bool:

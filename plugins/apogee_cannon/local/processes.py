@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from apogee_cannon.pools import pools
+
 COMPONENTS: dict[str, Sequence[str]] = {
     "api-server": ("api-server",),
     # The log servers of these two listen on all interfaces; on one machine the UI reads the files themselves.
@@ -23,6 +26,8 @@ COMPONENTS: dict[str, Sequence[str]] = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+DEFAULT_PARALLELISM = 32
+"""Airflow's own ``[core] parallelism``."""
 MAX_RESTARTS = 3
 """How often a process is started again before that is an error."""
 STOP_SECONDS = 20.0
@@ -54,6 +59,20 @@ def run_airflow(environment: Mapping[str, str], *arguments: str, timeout: float 
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise AirflowError(f"`airflow {' '.join(arguments)}` failed with code {done.returncode}:\n{tail}")
     return done.stdout
+
+
+def make_database(environment: Mapping[str, str]) -> None:
+    """Make or upgrade Airflow's database, and the project's pools in the sizes that suit `environment`.
+
+    Raises
+    ------
+    AirflowError
+        Airflow refuses; the message ends with its last lines.
+    """
+    run_airflow(environment, "db", "migrate")
+    path = Path(environment["AIRFLOW_HOME"]) / "pools.json"
+    path.write_text(json.dumps(pools(int(environment.get("AIRFLOW__CORE__PARALLELISM", DEFAULT_PARALLELISM)))))
+    run_airflow(environment, "pools", "import", str(path))
 
 
 def port_is_free(port: int) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from apogee_cannon.local.environment import Installation
-from apogee_cannon.local.processes import run_airflow
-from apogee_cannon.pools import BACKFILL_POOL, FILES_POOL, pools
+from apogee_cannon.local.processes import make_database
+from apogee_cannon.pools import BACKFILL_POOL, FILES_POOL
 from apogee_cannon.precedence import place
 
 PROBE = Path(__file__).resolve().parents[2] / "support" / "scheduler_probe.py"
@@ -28,10 +28,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         notify="night@example.org", night_deadline_hours="20"
     )
     assert environment["AIRFLOW__CORE__PARALLELISM"] == str(SLOTS)
-    path = folder / "pools.json"
-    path.write_text(json.dumps(pools(SLOTS)))
-    run_airflow(environment, "db", "migrate")
-    run_airflow(environment, "pools", "import", str(path))
+    make_database(environment)
     done = subprocess.run([sys.executable, PROBE], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
