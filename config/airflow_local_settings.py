@@ -4,8 +4,9 @@ Airflow imports this module in each of its processes.  A task runs in a process 
 (LocalExecutor) or from a Celery worker, and what the parent has imported costs the child nothing.  Without this every task
 imports numpy, scipy, astropy and sdss_access anew, which takes longer than the work on one file.
 
-Our own code is never imported here: the parents live for days, and a task would run the code of the day they started.  The
-hook for precedence imports the little that it needs when it is first called, in the scheduler and the API server.
+So is our own code, with a guard: the parents live for days, and a task must not run the code of the day they started
+(`our_code`).  The hook for precedence imports the little that it needs when it is first called, in the scheduler and the API
+server.
 """
 
 from __future__ import annotations
@@ -92,4 +93,7 @@ def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | N
 
 
 if forks_tasks(sys.argv):
+    from our_code import preload_our_code
+
     preload()
+    preload_our_code()

@@ -137,7 +137,7 @@ def _by_astropy(paths: Iterable[str], hdus: slice) -> Seconds:
 
 def main(what: str, *arguments: str) -> None:
     """Measure in this process, and print JSON."""
-    from airflow_local_settings import preload  # type: ignore[import-untyped]
+    from airflow_local_settings import preload
 
     preload()
     if what.startswith("read"):

@@ -171,26 +171,54 @@ def _card_of_astropy(keyword: str, value: object, comment: str) -> bytes:
 @lru_cache(maxsize=1024)
 def _image_cards(name: str, shape: tuple[int, int]) -> bytes:
     """Return the cards of an image, without the sums."""
+    return _filled(_image_template(name), {"NAXIS1": f"{shape[1]:>20}", "NAXIS2": f"{shape[0]:>20}"})
+
+
+@lru_cache(maxsize=1024)
+def _table_cards(rows: int, width: int) -> bytes:
+    """Return the cards of the table VISITS, without the sums."""
+    form, length = f"'{f'{width}A':<8}'", visit_type(width).itemsize
+    numbers = {"NAXIS1": f"{length:>20}", "NAXIS2": f"{rows:>20}"}
+    return _filled(_table_template(), numbers | {f"TFORM{len(_VISIT_FIELDS) + 1}": f"{form:<20}"})
+
+
+def prepare_templates() -> None:
+    """Have astropy make the headers now, so that processes which are forked from this one need not."""
+    for name in IMAGES:
+        _image_template(name)
+    _table_template()
+
+
+@lru_cache
+def _image_template(name: str) -> bytes:
     from astropy.io import fits
     from astropy.io.fits.header import Header
 
     header = Header(GRID)
     if name == "CONTINUUM":
         header["BUNIT"] = FLUX_UNIT
-    return _cards(fits.ImageHDU(np.broadcast_to(np.float32(0), shape), header, name=name).header)
+    return _cards(fits.ImageHDU(np.zeros((1, 1), np.float32), header, name=name).header)
 
 
-@lru_cache(maxsize=1024)
-def _table_cards(rows: int, width: int) -> bytes:
-    """Return the cards of the table VISITS, without the sums."""
+@lru_cache
+def _table_template() -> bytes:
     from astropy.io import fits
 
     columns = [
-        fits.Column(name, form, null=-1 if name == "FIBER" else None, array=np.zeros(rows))
+        fits.Column(name, form, null=-1 if name == "FIBER" else None, array=np.zeros(1))
         for name, form in _VISIT_FIELDS.items()
     ]
-    columns.append(fits.Column("FILE", f"{width}A", array=np.full(rows, "")))
+    columns.append(fits.Column("FILE", "1A", array=np.array([""])))
     return _cards(fits.BinTableHDU.from_columns(columns, name="VISITS").header)
+
+
+def _filled(template: bytes, values: dict[str, str]) -> bytes:
+    """Return the cards of a template with other values, each of twenty characters, which is where they stand."""
+    cards = [template[start : start + CARD] for start in range(0, len(template), CARD)]
+    return b"".join(
+        card if (value := values.get(card[:8].decode().rstrip())) is None else card[:10] + value.encode() + card[30:]
+        for card in cards
+    )
 
 
 def _cards(header: Header) -> bytes:

@@ -66,6 +66,11 @@ _LIMIT = _Limit()
 os.register_at_fork(before=_LIMIT.lock.acquire, after_in_parent=_LIMIT.lock.release, after_in_child=_LIMIT.lock.release)
 
 
+def find_libraries() -> None:
+    """Look for the libraries now, so that processes which are forked from this one need not."""
+    _libraries()
+
+
 @cache
 def _libraries() -> list[Any]:
     """The libraries that are loaded; to look for them takes as long as to fit a star."""
