@@ -138,8 +138,10 @@ def _by_astropy(paths: Iterable[str], hdus: slice) -> Seconds:
 def main(what: str, *arguments: str) -> None:
     """Measure in this process, and print JSON."""
     from airflow_local_settings import preload
+    from our_code import preload_our_code
 
     preload()
+    preload_our_code()
     if what.startswith("read"):
         hdus = slice(None) if what == "read-all" else slice(1, 4)
         _by_astropy(arguments[:1], hdus)  # what astropy does once a process

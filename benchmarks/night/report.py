@@ -67,8 +67,8 @@ def explanation(n_files: int, megabytes: float, batch: int, repeats: int) -> Seq
         f"{repeats}. LocalExecutor, SQLite, the settings of make run. Empty tasks: a DAG of the same shape whose operators "
         "set their label and return what the next takes; its file imports nothing of the project.",
         f"Batches: the seconds within `execute` of normalize and infer, {batch} files a task, one task after the other, "
-        "each in a new process, which imports the project's modules and reads the model. Not counted: starting "
-        "the process and parsing the DAG file, third-party imports (a task inherits them from its parent), Airflow's "
+        "each in a new process, which reads the model. Not counted: starting "
+        "the process and parsing the DAG file, imports that a task inherits from its parent, Airflow's "
         "own work. astropy: fits.open without memory mapping and the data of every HDU, in one process. Files are warm.",
     )
 

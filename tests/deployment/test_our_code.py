@@ -1,0 +1,71 @@
+"""Our own code in the parents of tasks: inherited as long as it is of now, and imported anew when it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.compose import PROJECT_ROOT
+
+SCRIPT = """
+import importlib, json, os, sys
+import our_code
+our_code.preload_our_code()
+exec(sys.argv[1])
+reader, writer = os.pipe()
+if os.fork() == 0:
+    ours = [name for name in sys.modules if name.partition(".")[0] == "include"]
+    from include.identity import SHORT
+    os.write(writer, json.dumps([len(ours), SHORT, "include.cannon.model" in sys.modules]).encode())
+    os._exit(0)
+os.close(writer)
+os.wait()
+print(os.read(reader, 1000).decode())
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what is imported, to change."""
+    for folder in ("include", "config"):
+        shutil.copytree(PROJECT_ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def child_of_a_parent(checkout: Path, meanwhile: str) -> list[Any]:
+    """What a process has that is forked after `meanwhile` was run in its parent: modules of ours, a constant, a model."""
+    path = os.pathsep.join([str(checkout), str(checkout / "config")])
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, meanwhile],
+        env=os.environ | {"PYTHONPATH": path}, cwd=checkout, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    answer: list[Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def test_a_task_inherits_what_its_parent_has_imported(checkout: Path) -> None:
+    n_modules, short, has_model = child_of_a_parent(checkout, "pass")
+    assert n_modules > 50
+    assert (short, has_model) == (12, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "path = 'include/identity.py'; text = open(path).read(); open(path, 'w').write(text.replace('= 12', '= 9'))",
+        "os.utime('include/cannon/model.py', (1, 1))",
+        "os.remove('include/pipeline/publish.py')",
+    ],
+    ids=["changed", "touched", "removed"],
+)
+def test_a_task_runs_the_code_of_now(checkout: Path, change: str) -> None:
+    n_modules, short, has_model = child_of_a_parent(checkout, change)
+    assert (n_modules, has_model) == (0, False), "one part of the package must not be older than another"
+    assert short == (9 if "= 9" in change else 12)
