@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, task_group
@@ -85,9 +86,11 @@ PARAMS = {
 }  # fmt: skip
 
 
+REGIONS = str(SETTINGS.continuum_regions)
+
+
 def nightly(telescope: str) -> DAG:
     """Wire the DAG of one telescope."""
-    regions = str(SETTINGS.continuum_regions)
     with DAG(
         dag_id=f"apogee_nightly_{telescope}",
         schedule=ObservingNightTimetable(telescope, SETTINGS.start_date),
@@ -109,46 +112,48 @@ def nightly(telescope: str) -> DAG:
         fetch = FetchNightOperator(task_id="fetch_apstars", telescope=telescope, use_remote="{{ params.use_remote }}")
         # Whatever became of the fetching: what is here is processed, and the leaf `fetched` below makes the run red.
         pin = PinModelOperator(task_id="pin_model", trigger_rule=TriggerRule.ALL_DONE)
-        listing = ListApStarsOperator(
-            task_id="list_apstars",
-            telescope=telescope,
-            model_id=pin.output,
-            continuum_regions_path=regions,
-            visits="{{ params.visits }}",
-            late_nights="{{ params.late_nights }}",
-            max_instances="{{ params.max_instances }}",
-            backfill_batch="{{ params.backfill_batch }}",
-            reprocess="{{ params.reprocess }}",
-            settle_time="{{ params.settle_seconds }}",
-            scanned_since="{{ (ti.xcom_pull('wait_for_apstars') or {}).get('scanned_since') }}",
-        )
-
-        @task_group(group_id="star", prefix_group_id=False)
-        def analyse(apstar_paths: list[str], model_id: str | None) -> None:
-            normalize_and_infer(
-                apstar_paths,
-                model_id,
-                continuum_regions_path=regions,
-                sum_axis="{{ none if params.visits else 0 }}",
-                reprocess="{{ params.reprocess }}",
-            )
-
-        publish = PublishNightOperator(
-            task_id="publish_night",
-            telescope=telescope,
-            model_id=pin.output,
-            continuum_regions_path=regions,
-            visits="{{ params.visits }}",
-            max_rejected_share="{{ params.max_rejected_share }}",
-            trigger_rule=TriggerRule.ALL_DONE,
+        listing, publish = _ends_of_night(
+            telescope=telescope, model_id=pin.output, continuum_regions_path=REGIONS, visits="{{ params.visits }}"
         )
         # Leaves of their own: when a run that was cleared cannot list its files, publishing the old listing must not be
         # green, and neither must a night be whose files could not be fetched.
         listing >> EmptyOperator(task_id="listed")
         fetch >> EmptyOperator(task_id="fetched")
         wait >> fetch >> pin
-        analyse.partial(model_id=pin.output).expand(apstar_paths=listing.output) >> publish
+        _analyse.partial(model_id=pin.output).expand(apstar_paths=listing.output) >> publish
     return dag
+
+
+def _ends_of_night(**night: Any) -> tuple[ListApStarsOperator, PublishNightOperator]:
+    """Make the tasks before and after the mapped ones; `night` is what they have in common."""
+    listing = ListApStarsOperator(
+        task_id="list_apstars",
+        late_nights="{{ params.late_nights }}",
+        max_instances="{{ params.max_instances }}",
+        backfill_batch="{{ params.backfill_batch }}",
+        reprocess="{{ params.reprocess }}",
+        settle_time="{{ params.settle_seconds }}",
+        scanned_since="{{ (ti.xcom_pull('wait_for_apstars') or {}).get('scanned_since') }}",
+        **night,
+    )
+    publish = PublishNightOperator(
+        task_id="publish_night",
+        max_rejected_share="{{ params.max_rejected_share }}",
+        trigger_rule=TriggerRule.ALL_DONE,
+        **night,
+    )
+    return listing, publish
+
+
+@task_group(group_id="star", prefix_group_id=False)
+def _analyse(apstar_paths: list[str], model_id: str | None) -> None:
+    normalize_and_infer(
+        apstar_paths,
+        model_id,
+        continuum_regions_path=REGIONS,
+        sum_axis="{{ none if params.visits else 0 }}",
+        reprocess="{{ params.reprocess }}",
+    )
 
 
 for name in OBSERVATORIES:
