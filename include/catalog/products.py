@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 
@@ -135,6 +136,15 @@ class Products(Part):
                 for row in connection.execute(chosen):
                     found[row.subject] = RejectionRecord(**as_fields(row))
         return found
+
+    def made_again(self, identities: Iterable[str], since: datetime) -> int:
+        """How often one of these products was made after that moment although it was there."""
+        table, count = schema.duplicate_work, 0
+        with self._database.read() as connection:
+            for chunk in chunks(set(identities)):
+                query = select(func.count()).where(table.c.identity.in_(chunk), table.c.created >= since)
+                count += connection.execute(query).scalar_one()
+        return count
 
     def duplicate_work(self) -> dict[WorkKind, int]:
         """How many products of each kind were made although they were there; every kind is named."""

@@ -38,6 +38,8 @@ class NightSummary:
     timezone: str
     table: Path
     n_stars: int
+    n_made_twice: int = 0
+    """Results of this run's files that were made although they were there: another run had the same files in hand."""
 
     def lines(self) -> list[str]:
         """Return the summary as people read it."""
@@ -50,6 +52,7 @@ class NightSummary:
             f"* {counts[FileOutcome.ALREADY_COMPLETE]} already complete: no work was done for them",
             f"* {counts[FileOutcome.DONE]} done",
             f"* {counts[FileOutcome.NO_MODEL]} normalised, waiting for a model",
+            f"* {self.n_made_twice} done twice, here or by another run that met the same files; recorded once",
             *self._named(FileOutcome.REJECTED, "rejected"),
             *self._named(FileOutcome.UNFINISHED, "unfinished: clear their failed tasks, or see the tasks' logs"),
             f"Table: {self.table} ({self.n_stars} star(s))",
@@ -80,6 +83,7 @@ class NightSummary:
             "model_id": self.outcome.model_id,
             "listed": len(self.outcome.files),
             **counts,
+            "made_twice": self.n_made_twice,
             "table": str(self.table),
             "stars": self.n_stars,
         }
@@ -122,7 +126,10 @@ def publish_night(workspace: Workspace, night: NightKey, identities: ResultIdent
     product = write_night_table(workspace, night.telescope, night.mjd, outcome.model_id, identities)
     for mjd in _other_nights(workspace, night, outcome, visits=identities.visits):
         write_night_table(workspace, night.telescope, mjd, outcome.model_id, identities)
-    summary = NightSummary(outcome, site.local_date(night.mjd), site.timezone, product.path, product.n_stars)
+    listing = workspace.catalog.listing(night.telescope, night.mjd, night.run_id)
+    results = [file.result_id for file in outcome.files if file.result_id]
+    twice = workspace.catalog.made_again(results, listing.listed_at) if listing else 0
+    summary = NightSummary(outcome, site.local_date(night.mjd), site.timezone, product.path, product.n_stars, twice)
     workspace.catalog.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
     return summary
 

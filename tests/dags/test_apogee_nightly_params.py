@@ -43,7 +43,7 @@ def test_again_and_visit_by_visit(
     again = run_dag(DAG, EVENING.replace(hour=3), max_instances=1, reprocess=True)
     (summary,) = (item for item in catalog.publications() if item["mjd"] == MJD)
     assert again.state == "success"
-    assert (summary["done"], summary["already_complete"]) == (len(stars), 0)
+    assert (summary["done"], summary["already_complete"], summary["made_twice"]) == (len(stars), 0, len(stars))
     counted = catalog.duplicate_work()
     assert counted[WorkKind.NORMALIZATION] == counted[WorkKind.RESULT] == len(stars), "it is done, and recorded once"
     assert list(catalog.labels(night=MJD)["result"]) == list(before["result"])

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from include.catalog import Catalog, CatalogError, schema
-from include.catalog.records import NormalizedFile, Stage, WorkKind, subject_of_path
+from include.catalog.records import NormalizedFile, Stage, WorkKind, subject_of_path, utc_now
 from include.errors import Reason
 from tests.include.catalog.catalog_samples import (
     LABELS,
@@ -42,6 +42,16 @@ def test_a_normalization_is_recorded_once_and_its_second_making_counted(catalog:
     assert catalog.normalization(content("other")) is None
     assert catalog.normalizations([stack.id, rows.id, content("other")]) == {stack.id: stack, rows.id: rows}
     assert catalog.duplicate_work() == {WorkKind.NORMALIZATION: 2, WorkKind.MODEL: 0, WorkKind.RESULT: 0}
+
+
+def test_what_was_made_again_since_a_moment_is_counted(catalog: Catalog) -> None:
+    catalog.record_spectrum(spectrum())
+    before, made = utc_now(), normalization(content("star"))
+    for _ in range(3):
+        catalog.record_normalization(made)
+    assert catalog.made_again([made.id, made.id, content("other")], before) == 2
+    assert catalog.made_again([content("other")], before) == catalog.made_again([], before) == 0
+    assert catalog.made_again([made.id], utc_now()) == 0
 
 
 def test_the_first_record_stands(catalog: Catalog) -> None:
