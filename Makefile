@@ -35,7 +35,7 @@ serve: ## serve Airflow on your own data: SAS_BASE_DIR=... APOGEE_CANNON_DATA_DI
 
 test: ## run the tests in two processes (PYTEST_ARGS="-k name" chooses, "-n 0" keeps to one)
 	$(ENVIRONMENT) requirements.txt requirements-dev.txt
-	@exec .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	@exec .venv/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: ## check style (ruff) and types (mypy)
 	$(ENVIRONMENT) requirements.txt requirements-dev.txt
