@@ -135,7 +135,7 @@ def test_no_night_is_left_unfinished_and_no_run_failed(lived: tuple[Month, Night
 
 def test_a_scheduled_run_takes_what_came_late_while_another_night_waits(lived: tuple[Month, Nightly]) -> None:
     month, nightly = lived
-    assert month.facts["waiting"] == ("running", "deferred")
+    assert month.facts["waiting"] == ("running", None), "it has not gone on to list its files"
     query = "SELECT mjd FROM night_file WHERE path = ? AND state = 'due' ORDER BY mjd"
     takers = [mjd for (mjd,) in nightly.rows(query, str(month.fates["late"].path))]
     assert takers == [month.recent[-1]]

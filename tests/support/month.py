@@ -96,7 +96,10 @@ class Month:
 
     def _crashes(self, nightly: Nightly) -> None:
         """Files come while the triggerer and the scheduler are killed and started again."""
-        nightly.until(f"the scheduled run of {self.recent[1]} waits", lambda: self._wait_state(nightly) == "deferred")
+        nightly.until(
+            f"the scheduled run of {self.recent[1]} waits",
+            lambda: self._task_state(nightly, "wait_for_apstars") == "deferred",
+        )
         nightly.processes.kill("triggerer")
         self.reduce(nightly, APO, FIRST[8:9], later=FIRST[9:])
         nightly.processes.start("triggerer")
@@ -116,7 +119,7 @@ class Month:
         self.reduce(nightly, APO, [last])
         self.fates["late"] = self.observatory.write(*self.late_star)
         nightly.until(f"{last} is done", lambda: self._scheduled_state(nightly, last) == "success")
-        self.facts["waiting"] = self._scheduled_state(nightly, between), self._wait_state(nightly)
+        self.facts["waiting"] = self._scheduled_state(nightly, between), self._task_state(nightly, "list_apstars")
         self.reduce(nightly, APO, [between])
 
     def _again(self, nightly: Nightly) -> None:
@@ -164,7 +167,7 @@ class Month:
         run = nightly.by_mjd(APO, "scheduled").get(mjd)
         return run and run["state"]
 
-    def _wait_state(self, nightly: Nightly) -> str | None:
-        """How the sensor of the night that waits is."""
+    def _task_state(self, nightly: Nightly, task: str) -> str | None:
+        """How a task is of the night that waits."""
         run = nightly.by_mjd(APO, "scheduled").get(self.recent[1])
-        return run and nightly.task_states(APO, run["dag_run_id"]).get("wait_for_apstars")
+        return run and nightly.task_states(APO, run["dag_run_id"]).get(task)
