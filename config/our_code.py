@@ -38,12 +38,21 @@ def preload_our_code() -> None:
             importlib.import_module(name)
     _stamps.update({path: _stamp(path) for path in _files()})
     with contextlib.suppress(ImportError):
-        from include.cannon.product_file import prepare_templates
-        from include.cannon.threads import find_libraries
-
-        find_libraries()
-        prepare_templates()
+        _prepare()
     os.register_at_fork(after_in_child=forget_changed_code)
+
+
+def _prepare() -> None:
+    """Do what each process of ours does once, and what needs neither the catalogue nor a thread."""
+    from include.apogee.releases import release_layout
+    from include.cannon.product_file import prepare_templates
+    from include.cannon.threads import find_libraries
+    from include.settings import Settings
+
+    find_libraries()
+    prepare_templates()
+    with contextlib.suppress(ValueError):  # settings that are wrong are for the task to tell of
+        release_layout(Settings().release)
 
 
 def forget_changed_code() -> bool:

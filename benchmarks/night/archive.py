@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.clock import say
 from include.pipeline.identities import TrainingParameters
+from include.pipeline.scan import scan_archive
 from include.pipeline.train import accept_model, train_model
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
@@ -40,13 +41,13 @@ class Night:
         """Size of a file in the mean, 10^6 bytes."""
         return sum(path.stat().st_size for path in self.files) / len(self.files) / 1e6
 
-    def forget(self) -> None:
-        """Remove every product, and take the catalogue back to where it knows the model and no file."""
+    def forget(self, *, listed: bool = False) -> None:
+        """Remove every product, and take the catalogue back to where it knows the model and no file, or only the listed ones."""
         for name in ("normalized", "nights", "locks"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for path in self.folder.glob("catalog.db*"):
             path.unlink()
-        shutil.copyfile(self.folder / "pristine.db", self.folder / "catalog.db")
+        shutil.copyfile(self.folder / ("listed.db" if listed else "pristine.db"), self.folder / "catalog.db")
 
 
 def make_night(folder: Path, n_files: int) -> Night:
@@ -63,17 +64,19 @@ def make_night(folder: Path, n_files: int) -> Night:
     with Workspace.open(settings) as workspace:
         parameters = TrainingParameters(label_names=settings.label_names)
         accept_model(workspace, train_model(workspace, settings.training_set, parameters), "benchmark")
-    _keep(folder)
+        _keep(folder, "pristine.db")
+        scan_archive(workspace, TELESCOPE)
+        _keep(folder, "listed.db")
     return Night(folder, tuple(files[:n_files]))
 
 
-def _keep(folder: Path) -> None:
+def _keep(folder: Path, name: str) -> None:
     """Keep a copy of the catalogue, without the write-ahead log of its last writer."""
     import sqlite3
     from contextlib import closing
 
     with (
         closing(sqlite3.connect(folder / "catalog.db")) as source,
-        closing(sqlite3.connect(folder / "pristine.db")) as copy,
+        closing(sqlite3.connect(folder / name)) as copy,
     ):
         source.backup(copy)

@@ -1,5 +1,7 @@
 """The work of a night's batches beside reading the same files with astropy: each in a process of its own, files warm.
 
+As in a run, `list_apstars` has indexed the files before: a batch knows which contents to expect.
+
 ``python -m benchmarks.night.batches work|read-all|read-images ...`` prints JSON.
 """
 
@@ -61,8 +63,8 @@ def measure(night: Night, batch: int, repeats: int) -> BatchTimes:
 
 
 def _work(night: Night, batch: int) -> tuple[Seconds, Seconds]:
-    """Time within `execute` of both operators, batch after batch, each in a new process as a task is."""
-    night.forget()
+    """Time within `execute` of both operators, batch after batch, each in a new process as a task is, on files that were listed."""
+    night.forget(listed=True)
     normalize = infer = Seconds(0.0, 0.0)
     for first in range(0, len(night.files), batch):
         seconds, made = _run(night.folder, "normalize", *night.files[first : first + batch])
