@@ -42,7 +42,7 @@ class Night:
         return sum(path.stat().st_size for path in self.files) / len(self.files) / 1e6
 
     def forget(self, *, listed: bool = False) -> None:
-        """Remove every product, and take the catalogue back to where it knows the model and no file, or only the listed ones."""
+        """Remove every product, and take the catalogue back to where it knows the model, and the files if `listed`."""
         for name in ("normalized", "nights", "locks"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for path in self.folder.glob("catalog.db*"):

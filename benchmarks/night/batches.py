@@ -63,7 +63,7 @@ def measure(night: Night, batch: int, repeats: int) -> BatchTimes:
 
 
 def _work(night: Night, batch: int) -> tuple[Seconds, Seconds]:
-    """Time within `execute` of both operators, batch after batch, each in a new process as a task is, on files that were listed."""
+    """Time within `execute` of both operators, batch after batch on listed files, each in a new process as a task is."""
     night.forget(listed=True)
     normalize = infer = Seconds(0.0, 0.0)
     for first in range(0, len(night.files), batch):

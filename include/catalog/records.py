@@ -142,6 +142,7 @@ class NormalizationRecord:
     method_version: str
     seconds: float = math.nan
     created: datetime = dataclasses.field(default_factory=utc_now)
+    code_version: str | None = None
 
 
 class NormalizedFile(NamedTuple):
@@ -167,6 +168,9 @@ class ModelRecord:
     method_version: str
     seconds: float = math.nan
     created: datetime = dataclasses.field(default_factory=utc_now)
+    normalization: Mapping[str, object] | None = None
+    provenance: Mapping[str, object] | None = None
+    code_version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,6 +183,7 @@ class VerdictRecord:
     model_id: str | None
     decided_by: str
     created: datetime = dataclasses.field(default_factory=utc_now)
+    details: Mapping[str, object] | None = None
 
 
 class LabelValue(NamedTuple):
@@ -228,6 +233,7 @@ class ResultRecord:
     rows: tuple[ResultRow, ...]
     seconds: float = math.nan
     created: datetime = dataclasses.field(default_factory=utc_now)
+    code_version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

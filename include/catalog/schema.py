@@ -10,6 +10,7 @@ normalization     a normalised spectrum and its file              content + para
 model             a trained model and its file                    training set + parameters + method version
 verdict           what was decided about a training               training set + parameters
 in_force          a model put in force (the newest of a name is)  id, counted up
+reference_star    a spectrum on which new models are compared     name of the models, normalisation
 result            what a model inferred from a normalisation      normalisation + model + parameters + version
 result_row        one normalised row of a result                  result, row
 label             one label of a row with its errors              result, row, name
@@ -34,7 +35,7 @@ from include.catalog.columns import Matrix, Names, Real, UtcTime, Whole, Word
 from include.catalog.records import FileState, ListedState, Stage, VerdictOutcome, WorkKind
 from include.errors import Reason
 
-HEAD = "0003"
+HEAD = "0004"
 """The schema version that this code reads and writes: Alembic's newest revision."""
 
 metadata = MetaData(
@@ -110,6 +111,7 @@ normalization = Table(
     Column("method_version", VERSION, nullable=False, comment="version of the method"),
     Column("seconds", Real, comment="how long it took"),
     Column("created", UtcTime, nullable=False, comment="when it was made"),
+    Column("code_version", VERSION, comment="version of the code that made it; null: not known"),
     comment="A normalised spectrum",
 )
 
@@ -127,6 +129,13 @@ model = Table(
     Column("method_version", VERSION, nullable=False, comment="version of the method"),
     Column("seconds", Real, comment="how long it took"),
     Column("created", UtcTime, nullable=False, comment="when it was made"),
+    Column(
+        "normalization",
+        JSON(none_as_null=True),
+        comment="continuum parameters of its training spectra; null: not recorded in the training set",
+    ),
+    Column("provenance", JSON(none_as_null=True), comment="what the training set says it was made from; null: nothing"),
+    Column("code_version", VERSION, comment="version of the code that made it; null: not known"),
     comment="A trained model",
 )
 
@@ -139,6 +148,11 @@ verdict = Table(
     Column("model_id", ForeignKey(model.c.id), comment="the model, if one was made"),
     Column("decided_by", NAME, nullable=False, comment="a person, or the rule that decided"),
     Column("created", UtcTime, nullable=False, comment="when it was decided"),
+    Column(
+        "details",
+        JSON(none_as_null=True),
+        comment="the numbers that it rests on, who was asked and what came; null: none",
+    ),
     comment="What was decided about a training",
 )
 
@@ -150,7 +164,20 @@ in_force = Table(
     Column("model_id", ForeignKey(model.c.id), nullable=False, comment="the model"),
     Column("since", UtcTime, nullable=False, comment="from when"),
     Column("decided_by", NAME, nullable=False, comment="a person, or the rule that decided"),
+    Column("reason", Text, comment="why; null: not known"),
     comment="A model put in force",
+)
+
+reference_star = Table(
+    "reference_star",
+    metadata,
+    Column("name", NAME, primary_key=True, comment="the name of the line of models"),
+    Column(
+        "normalization_id", ForeignKey(normalization.c.id), primary_key=True, comment="the spectrum that is compared"
+    ),
+    Column("obj", NAME, nullable=False, comment="name of the star"),
+    Column("chosen_at", UtcTime, nullable=False, comment="when it was chosen"),
+    comment="A star whose labels by a new model are held against those by the model in force",
 )
 
 result = Table(
@@ -163,6 +190,7 @@ result = Table(
     Column("method_version", VERSION, nullable=False, comment="version of the method"),
     Column("seconds", Real, comment="how long it took"),
     Column("created", UtcTime, nullable=False, comment="when it was made"),
+    Column("code_version", VERSION, comment="version of the code that made it; null: not known"),
     comment="What a model inferred from a normalised spectrum",
 )
 

@@ -88,6 +88,7 @@ def test_work_that_meets_itself_is_recorded_once_and_counted(catalog: Catalog) -
         "result_row": 3 * STARS,
         "label": 9 * STARS,
         "in_force": 1,
+        "reference_star": 0,
         "model": 1,
         "rejection": STARS,
         "duplicate_work": 2 * again,
