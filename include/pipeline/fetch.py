@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.apogee.apstar import READER_VERSION
-from include.catalog.records import RejectionRecord, Stage, subject_of_path
+from include.catalog.records import Stage
 from include.errors import BadInputError, Reason
+from include.pipeline.rejection import record_rejection
 
 if TYPE_CHECKING:
     from include.apogee.archive import ApStarKeys, Archive
@@ -87,22 +87,8 @@ def find_or_fetch(workspace: Workspace, star: Mapping[str, Any], *, use_remote: 
     try:
         return _fetch(workspace, archive, keys) if use_remote else _find(path)
     except BadInputError as fault:
-        record_rejection(workspace, str(path), fault)
+        record_rejection(workspace, path, Stage.FETCH, fault)
         raise
-
-
-def record_rejection(workspace: Workspace, path: str, fault: BadInputError) -> None:
-    """Put on record that a file is not to be had."""
-    workspace.catalog.record_rejection(
-        RejectionRecord(
-            subject=subject_of_path(path),
-            path=path,
-            stage=Stage.FETCH,
-            reason=fault.reason,
-            message=fault.message,
-            reader_version=READER_VERSION,
-        )
-    )
 
 
 def _find(path: Path) -> Path:

@@ -11,10 +11,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from include.apogee.fetch_many import Fetched, FetchOutcome, fetch_many
+from include.catalog.records import Stage
 from include.errors import BadInputError
 from include.pipeline.expected import expected_files
-from include.pipeline.fetch import record_rejection
 from include.pipeline.registration import register_arrivals
+from include.pipeline.rejection import record_rejection
 
 if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
@@ -56,7 +57,7 @@ def fetch_night(workspace: Workspace, telescope: str, mjd: int, *, parallel: int
         files = fetch_many(workspace.archive(), missing, remote_base=workspace.settings.remote_base, parallel=parallel)
     for file in files:
         if isinstance(file.error, BadInputError):
-            record_rejection(workspace, str(file.path), file.error)
+            record_rejection(workspace, file.path, Stage.FETCH, file.error)
     # On record at once: the run's listing may be content with a scan from before the fetching.
     register_arrivals(workspace, [file.path for file in files if file.outcome is FetchOutcome.FETCHED])
     _raise_trouble(files)

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.apogee.apstar import READER_VERSION, parse_apstar
+from include.apogee.apstar import parse_apstar
 from include.apogee.content import read_content
-from include.catalog.records import NormalizationRecord, NormalizedFile, RejectionRecord, Stage, subject_of_path
+from include.catalog.records import NormalizationRecord, NormalizedFile, Stage, subject_of_path
 from include.errors import BadInputError, Reason
 from include.identity import digest_bytes, short
 from include.pipeline.agreement import compare_spectra
@@ -25,6 +25,7 @@ from include.pipeline.known_files import KnownFiles
 from include.pipeline.outcome import Outcome, attempt, record_together
 from include.pipeline.regions import keep_regions
 from include.pipeline.registration import Glance, look_at, records_of, register_file, register_unreadable
+from include.pipeline.rejection import record_rejection
 
 if TYPE_CHECKING:
     from include.apogee.apstar import ApStar
@@ -216,13 +217,4 @@ class _Run:
         register_unreadable(self.workspace, path, subject)
 
     def _reject(self, subject: str, stage: Stage, path: str | Path, fault: BadInputError) -> None:
-        self.workspace.catalog.record_rejection(
-            RejectionRecord(
-                subject=subject,
-                path=str(path),
-                stage=stage,
-                reason=fault.reason,
-                message=fault.message,
-                reader_version=READER_VERSION,
-            )
-        )
+        record_rejection(self.workspace, path, stage, fault, subject=subject)

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.apogee.apstar import READER_VERSION, parse_apstar
+from include.apogee.apstar import parse_apstar
 from include.apogee.content import read_content
-from include.catalog.records import NormalizationRecord, RejectionRecord, Stage, subject_of_path
+from include.catalog.records import NormalizationRecord, Stage
 from include.errors import BadInputError, Reason
 from include.identity import digest_bytes, short
 from include.pipeline.identities import NormalizationParameters, normalization_id
 from include.pipeline.normalize import make_product
 from include.pipeline.regions import find_regions
+from include.pipeline.rejection import record_rejection
 
 if TYPE_CHECKING:
     from include.cannon.normalized import NormalizedSpectrum
@@ -104,16 +105,7 @@ def _find_content(workspace: Workspace, content: str) -> tuple[str, bytes]:
         "there nor elsewhere in the archive; if the file was rewritten, its present content is listed by itself.",
     )
     for path in paths:
-        workspace.catalog.record_rejection(
-            RejectionRecord(
-                subject=subject_of_path(path),
-                path=path,
-                stage=Stage.INFER,
-                reason=fault.reason,
-                message=fault.message,
-                reader_version=READER_VERSION,
-            )
-        )
+        record_rejection(workspace, path, Stage.INFER, fault)
     log.warning("rejected %s: %s: %s", Path(paths[0]).name, fault.reason, fault.message)
     raise fault
 
