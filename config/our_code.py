@@ -11,9 +11,11 @@ import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
-PACKAGE = "include"
+PACKAGES = ("include", "apogee_cannon")
 MODULES = (
     "include.pipeline.normalize",
     "include.pipeline.infer",
@@ -27,50 +29,81 @@ MODULES = (
 )
 """What the tasks of a night import, with all that these import themselves; none of it imports Airflow."""
 
+OPERATORS = (
+    "apogee_cannon.analysis",
+    "apogee_cannon.notify",
+    "apogee_cannon.operators.fetch_night",
+    "apogee_cannon.operators.infer",
+    "apogee_cannon.operators.models",
+    "apogee_cannon.operators.nights",
+    "apogee_cannon.operators.normalize",
+    "apogee_cannon.sensors.apstar",
+)
+"""What the file of the nightly DAG imports.  All of it imports Airflow, and so must wait until Airflow is there."""
+
 Stamp = tuple[int, int]
 _stamps: dict[str, Stamp | None] = {}
+_inherited: set[str] = set()
+"""Modules that are here because we imported them; what Airflow's plugin loader holds is not ours to forget."""
 
 
 def preload_our_code() -> None:
-    """Import :data:`MODULES`, remember their files, and have every process that is forked from here compare them."""
-    for name in MODULES:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    _stamps.update({path: _stamp(path) for path in _files()})
+    """Import :data:`MODULES`, remember their files, and have every process that is forked from here compare them.
+
+    :data:`OPERATORS` follow before the first process is forked.
+    """
+    _import(MODULES)
     with contextlib.suppress(ImportError):
         _prepare()
-    os.register_at_fork(after_in_child=forget_changed_code)
+    os.register_at_fork(before=_preload_operators, after_in_child=forget_changed_code)
+
+
+@cache
+def _preload_operators() -> None:
+    """Import :data:`OPERATORS`, once."""
+    _import(OPERATORS)
+
+
+def _import(names: Iterable[str]) -> None:
+    """Import modules, and remember what came with them."""
+    before = set(sys.modules)
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    _inherited.update(name for name in sys.modules.keys() - before if name.partition(".")[0] in PACKAGES)
+    files = {file for name in _ours() if (file := getattr(sys.modules[name], "__file__", None))}
+    _stamps.update({path: _stamp(path) for path in files - _stamps.keys()})
+
+
+def _ours() -> list[str]:
+    """Modules that are forgotten together: all of `include`, and of the plugin's package what we imported."""
+    return [name for name in sys.modules if name in _inherited or name.partition(".")[0] == PACKAGES[0]]
 
 
 def _prepare() -> None:
     """Do what each process of ours does once, and what needs neither the catalogue nor a thread."""
     from include.apogee.releases import release_layout
-    from include.cannon.product_file import prepare_templates
+    from include.cannon.continuum import prepare_designs
+    from include.cannon.normalized import prepare_headers
     from include.cannon.threads import find_libraries
     from include.settings import Settings
 
     find_libraries()
-    prepare_templates()
-    with contextlib.suppress(ValueError):  # settings that are wrong are for the task to tell of
-        release_layout(Settings().release)
+    prepare_headers()
+    with contextlib.suppress(ValueError, OSError):  # settings that are wrong are for the task to tell of
+        settings = Settings()
+        release_layout(settings.release)
+        prepare_designs(settings.continuum_regions)
 
 
 def forget_changed_code() -> bool:
-    """Drop all modules of the package from this process when a file of theirs has changed: whether one has."""
+    """Drop what was imported of our packages from this process when a file of theirs has changed: whether one has."""
     changed = any(_stamp(path) != before for path, before in _stamps.items())
     if changed:
-        for name in _modules():
+        for name in _ours():
             del sys.modules[name]
         _stamps.clear()  # what is imported from now on is of now
     return changed
-
-
-def _modules() -> list[str]:
-    return [name for name in sys.modules if name == PACKAGE or name.startswith(f"{PACKAGE}.")]
-
-
-def _files() -> set[str]:
-    return {file for name in _modules() if (file := getattr(sys.modules[name], "__file__", None))}
 
 
 def _stamp(path: str) -> Stamp | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Param, TriggerRule, task_group
+from airflow.sdk import DAG, Param, TriggerRule, get_parsing_context, task_group
 
 from apogee_cannon import (
     ApStarSensor,
@@ -156,5 +156,8 @@ def _analyse(apstar_paths: list[str], model_id: str | None) -> None:
     )
 
 
+# A task parses this file for its own DAG alone.
+WANTED = get_parsing_context().dag_id
 for name in OBSERVATORIES:
-    globals()[f"apogee_nightly_{name}"] = nightly(name)
+    if WANTED in (None, f"apogee_nightly_{name}"):
+        globals()[f"apogee_nightly_{name}"] = nightly(name)

@@ -262,6 +262,19 @@ class _Detector(NamedTuple):
     unfold: NDArray[np.intp]  # (T, T), where in those products an element of the normal matrix is
 
 
+def prepare_designs(regions: Floats | str | Path, *, length: float = 1400.0, order: int = 3) -> None:
+    """Make now what the fits of all apStar spectra share, so that processes which are forked from this one need not.
+
+    Raises
+    ------
+    ValueError
+        The regions are not usable.
+    OSError
+        The regions file cannot be read.
+    """
+    _design(_key(WAVELENGTH), _as_regions(regions).tobytes(), float(length), int(order))
+
+
 @lru_cache(maxsize=16)
 def _design(wavelength: bytes, regions: bytes, length: float, order: int) -> tuple[_Detector, ...]:
     grid = np.frombuffer(wavelength)

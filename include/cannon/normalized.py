@@ -23,7 +23,15 @@ from include.apogee.grid import N_PIXELS, WAVELENGTH, is_apstar_grid
 from include.apogee.masks import StarFlag
 from include.apogee.plain_header import UNCLEAR
 from include.cannon.continuum import Normalized, stacked_rows
-from include.cannon.product_file import IMAGES, Card, ProductParts, parse_product, product_bytes, visit_type
+from include.cannon.product_file import (
+    IMAGES,
+    Card,
+    ProductParts,
+    parse_product,
+    prepare_templates,
+    product_bytes,
+    visit_type,
+)
 from include.checked_fits import read_checked
 from include.errors import BadInputError, Reason
 from include.files import atomic_write
@@ -169,6 +177,12 @@ def _cards(star: ApStar, visits: int, rows: int, provenance: Provenance) -> list
         ("ASTROVER", _astropy_version(), ""),
         *((_keyword(key), value, "") for key, value in provenance.items()),
     ]
+
+
+def prepare_headers() -> None:
+    """Find out now what all headers share, so that processes which are forked from this one need not."""
+    prepare_templates()
+    _astropy_version()
 
 
 @cache

@@ -22,8 +22,9 @@ exec(sys.argv[1])
 reader, writer = os.pipe()
 if os.fork() == 0:
     ours = [name for name in sys.modules if name.partition(".")[0] == "include"]
+    inherited = ["include.cannon.model" in sys.modules, "apogee_cannon.operators.infer" in sys.modules]
     from include.identity import SHORT
-    os.write(writer, json.dumps([len(ours), SHORT, "include.cannon.model" in sys.modules]).encode())
+    os.write(writer, json.dumps([len(ours), SHORT, *inherited]).encode())
     os._exit(0)
 os.close(writer)
 os.wait()
@@ -34,14 +35,14 @@ print(os.read(reader, 1000).decode())
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what is imported, to change."""
-    for folder in ("include", "config"):
+    for folder in ("include", "config", "plugins"):
         shutil.copytree(PROJECT_ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 
 def child_of_a_parent(checkout: Path, meanwhile: str) -> list[Any]:
-    """What a process has that is forked after `meanwhile` was run in its parent: modules of ours, a constant, a model."""
-    path = os.pathsep.join([str(checkout), str(checkout / "config")])
+    """What a process has that is forked after `meanwhile` was run in its parent: modules of ours, a constant, a model, an operator."""
+    path = os.pathsep.join([str(checkout), str(checkout / "config"), str(checkout / "plugins")])
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, meanwhile],
         env=os.environ | {"PYTHONPATH": path}, cwd=checkout, capture_output=True, text=True, check=True, timeout=120,
@@ -51,9 +52,9 @@ def child_of_a_parent(checkout: Path, meanwhile: str) -> list[Any]:
 
 
 def test_a_task_inherits_what_its_parent_has_imported(checkout: Path) -> None:
-    n_modules, short, has_model = child_of_a_parent(checkout, "pass")
+    n_modules, short, has_model, has_operator = child_of_a_parent(checkout, "pass")
     assert n_modules > 50
-    assert (short, has_model) == (12, True)
+    assert (short, has_model, has_operator) == (12, True, True)
 
 
 @pytest.mark.parametrize(
@@ -62,10 +63,11 @@ def test_a_task_inherits_what_its_parent_has_imported(checkout: Path) -> None:
         "path = 'include/identity.py'; text = open(path).read(); open(path, 'w').write(text.replace('= 12', '= 9'))",
         "os.utime('include/cannon/model.py', (1, 1))",
         "os.remove('include/pipeline/publish.py')",
+        "our_code._preload_operators(); os.utime('plugins/apogee_cannon/operators/infer.py', (1, 1))",
     ],
-    ids=["changed", "touched", "removed"],
+    ids=["changed", "touched", "removed", "operator"],
 )
 def test_a_task_runs_the_code_of_now(checkout: Path, change: str) -> None:
-    n_modules, short, has_model = child_of_a_parent(checkout, change)
-    assert (n_modules, has_model) == (0, False), "one part of the package must not be older than another"
+    n_modules, short, *inherited = child_of_a_parent(checkout, change)
+    assert (n_modules, inherited) == (0, [False, False]), "one part of our code must not be older than another"
     assert short == (9 if "= 9" in change else 12)
