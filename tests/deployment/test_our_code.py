@@ -41,7 +41,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def child_of_a_parent(checkout: Path, meanwhile: str) -> list[Any]:
-    """What a process has that is forked after `meanwhile` was run in its parent: modules of ours, a constant, a model, an operator."""
+    """What a process has that is forked after `meanwhile` was run in its parent: modules, a constant, model, operator."""
     path = os.pathsep.join([str(checkout), str(checkout / "config"), str(checkout / "plugins")])
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, meanwhile],
