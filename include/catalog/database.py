@@ -1,7 +1,8 @@
 """The database behind the catalogue: its URL, its engine, and transactions that wait for each other instead of failing.
 
-Connections are opened for a transaction and closed after it (``NullPool``): a process that is forked, as Airflow
-forks its tasks, inherits none.
+PostgreSQL's connections are opened for a transaction and closed after it (``NullPool``): a process that is forked inherits
+none.  A SQLite database keeps one open until it is closed itself: its last connection tidies the write-ahead log when it
+goes, which takes longer than most transactions.  A forked process does not touch one that it inherited.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import ArgumentError, DataError, DisconnectionError, IntegrityError, NoSuchModuleError
+from sqlalchemy.pool import NullPool, QueuePool
 
 from include.catalog.columns import canonical_json
 
@@ -51,7 +52,7 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         self.url = parse_url(url)
-        self._reading = _make_engine(self.url)
+        self._reading, self._pid = _make_engine(self.url), os.getpid()
         self._writing = self._reading.execution_options(**{WRITES: True})
 
     @contextmanager
@@ -99,7 +100,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of what the engine holds."""
-        self._reading.dispose()
+        self._reading.dispose(close=self._pid == os.getpid())
 
 
 def parse_url(url: str | URL) -> URL:
@@ -199,9 +200,11 @@ def _make_engine(url: URL) -> Engine:
     is_sqlite = url.get_backend_name() == "sqlite"
     if is_sqlite:
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    arguments = {"timeout": BUSY_SECONDS} if is_sqlite else {}
+    pool = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": -1} if is_sqlite else {"poolclass": NullPool}
+    # Of several threads each has the one that is kept in turn, or one of its own.
+    arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False} if is_sqlite else {}
     try:
-        engine = create_engine(url, poolclass=NullPool, json_serializer=canonical_json, connect_args=arguments)
+        engine = create_engine(url, json_serializer=canonical_json, connect_args=arguments, **pool)
     except NoSuchModuleError as error:
         raise CatalogError(f"no database is known by the name {url.drivername!r}: {EXAMPLES}.") from error
     except ModuleNotFoundError as error:
@@ -210,12 +213,26 @@ def _make_engine(url: URL) -> Engine:
         ) from error
     if is_sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "checkout", _refuse_inherited)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
+_inherited: list[object] = []
+"""Connections of a parent process: closing them here would take its locks from it."""
+
+
+def _refuse_inherited(connection: sqlite3.Connection, record: Any, proxy: Any) -> None:
+    """Have SQLAlchemy make a new connection in place of one that another process opened."""
+    if record.info["pid"] != os.getpid():
+        _inherited.append(connection)
+        record.dbapi_connection = proxy.dbapi_connection = None
+        raise DisconnectionError("this connection belongs to another process: a new one takes its place")
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     """Python's driver would begin transactions at moments of its own: that is left to :func:`_begin_sqlite`."""
+    record.info["pid"] = os.getpid()
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")

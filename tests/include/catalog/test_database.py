@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import QueuePool
 
-from include.catalog import Catalog, CatalogError, schema
+from include.catalog import Catalog, CatalogError, database, schema
 from include.catalog.database import (
     Database,
     insert_each_once,
@@ -123,12 +125,37 @@ def test_upserting_agrees_with_updating_or_inserting_one_by_one(catalog: Catalog
     assert found[0] == found[1] == [before[0], after[2], after[1], after[0]]
 
 
-def test_no_connection_outlives_its_transaction(tmp_path: Path) -> None:
+def open_files(folder: Path) -> set[str]:
+    """Names of the files below a folder that this process has open."""
+    targets = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return {target.name for target in targets if target.is_relative_to(folder)}
+
+
+def test_one_connection_is_kept_and_none_outlives_the_catalogue(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     with Catalog.open(f"sqlite:///{path}") as catalog:
         catalog.index_files([archive_file()])
-        targets = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-        assert [target for target in targets if target.is_relative_to(tmp_path)] == []
+        assert open_files(tmp_path) == {"catalog.db", "catalog.db-wal", "catalog.db-shm"}
+        pool = catalog._database._reading.pool
+        assert isinstance(pool, QueuePool)
+        assert (pool.checkedin(), pool.checkedout()) == (1, 0)
+    assert open_files(tmp_path) == set()
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forking: here a thread may be left
+def test_a_forked_process_leaves_its_parent_s_connection_alone(tmp_path: Path) -> None:
+    with Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}") as catalog:
+        catalog.index_files([archive_file("parent")])
+        child = os.fork()
+        if child == 0:
+            catalog.index_files([archive_file("child")])
+            own = database._inherited != []
+            catalog.close()
+            os._exit(0 if own else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        catalog.index_files([archive_file("after")])
+        assert catalog.indexed().keys() == {f"/sas/{name}.fits" for name in ("parent", "child", "after")}
+        assert database._inherited == []
 
 
 def test_of_many_rows_those_that_are_new_are_inserted_and_named(catalog: Catalog) -> None:
