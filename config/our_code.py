@@ -71,8 +71,14 @@ def _import(names: Iterable[str]) -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     _inherited.update(name for name in sys.modules.keys() - before if name.partition(".")[0] in PACKAGES)
-    files = {file for name in _ours() if (file := getattr(sys.modules[name], "__file__", None))}
-    _stamps.update({path: _stamp(path) for path in files - _stamps.keys()})
+    _stamps.update({path: _stamp(path) for path in _files() - _stamps.keys()})
+
+
+def _files() -> set[str]:
+    """The files of what is loaded and, because the code's version counts them, all others of `include`."""
+    loaded = {file for name in _ours() if (file := getattr(sys.modules[name], "__file__", None))}
+    package = getattr(sys.modules.get(PACKAGES[0]), "__file__", None)
+    return loaded | ({str(path) for path in Path(package).parent.rglob("*.py")} if package else set())
 
 
 def _ours() -> list[str]:
@@ -86,8 +92,10 @@ def _prepare() -> None:
     from include.cannon.continuum import prepare_designs
     from include.cannon.normalized import prepare_headers
     from include.cannon.threads import find_libraries
+    from include.code_version import code_version
     from include.settings import Settings
 
+    code_version()
     find_libraries()
     prepare_headers()
     with contextlib.suppress(ValueError, OSError):  # settings that are wrong are for the task to tell of

@@ -17,6 +17,7 @@ from apogee_cannon import (
     PublishNightOperator,
 )
 from apogee_cannon.analysis import normalize_and_infer
+from apogee_cannon.assets import LABEL_CATALOG, MODEL_IN_FORCE, NIGHT_TABLES, NORMALIZED_SPECTRA
 from apogee_cannon.notify import telling
 from apogee_cannon.retries import RETRIES
 from include.apogee.nights import OBSERVATORIES
@@ -140,6 +141,8 @@ def _ends_of_night(**night: Any) -> tuple[ListApStarsOperator, PublishNightOpera
         task_id="publish_night",
         max_rejected_share="{{ params.max_rejected_share }}",
         trigger_rule=TriggerRule.ALL_DONE,
+        inlets=[MODEL_IN_FORCE],
+        outlets=[NORMALIZED_SPECTRA, LABEL_CATALOG, NIGHT_TABLES],
         **night,
     )
     return listing, publish

@@ -14,6 +14,7 @@ from apogee_cannon import (
     TrainCannonOperator,
 )
 from apogee_cannon.analysis import normalize_and_infer
+from apogee_cannon.assets import MODEL, TRAINING_SET
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import FILES_POOL, TRAINING_POOL
 from apogee_cannon.retries import RETRIES
@@ -85,7 +86,9 @@ with DAG(
     tags=["apogee", "tutorial"],
 ):
     stars = ListStarsOperator(task_id="list_stars")
-    train = TrainCannonOperator(task_id="train", pool=TRAINING_POOL, **TRAINING_ARGUMENTS)
+    train = TrainCannonOperator(
+        task_id="train", pool=TRAINING_POOL, inlets=[TRAINING_SET], outlets=[MODEL], **TRAINING_ARGUMENTS
+    )
 
     @task_group(group_id="star", prefix_group_id=False)
     def analyse(star: dict[str, object], model_id: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG, Param
 
 from apogee_cannon import PublishSummaryOperator
+from apogee_cannon.assets import LABEL_CATALOG, MODEL_IN_FORCE
 from apogee_cannon.retries import RETRIES
 from include.settings import Settings
 
@@ -45,4 +46,6 @@ with DAG(
         continuum_regions_path=str(Settings().continuum_regions),
         model_id="{{ params.model or '' }}",
         visits="{{ params.visits }}",
+        inlets=[MODEL_IN_FORCE],
+        outlets=[LABEL_CATALOG],
     )

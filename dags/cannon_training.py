@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG
 
 from apogee_cannon import AcceptModelOperator, PublishSummaryOperator, TrainCannonOperator, TrainingSetSensor
+from apogee_cannon.assets import LABEL_CATALOG, MODEL, MODEL_IN_FORCE, TRAINING_SET
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import TRAINING_POOL
 from apogee_cannon.retries import RETRIES
@@ -36,9 +37,15 @@ with DAG(
     tags=["apogee", "cannon"],
 ):
     training_set_changed = TrainingSetSensor(task_id="training_set_changed", **TRAINING_ARGUMENTS)
-    train = TrainCannonOperator(task_id="train", pool=TRAINING_POOL, **TRAINING_ARGUMENTS)
-    accept = AcceptModelOperator(task_id="accept", model_id=train.output)
+    train = TrainCannonOperator(
+        task_id="train", pool=TRAINING_POOL, inlets=[TRAINING_SET], outlets=[MODEL], **TRAINING_ARGUMENTS
+    )
+    accept = AcceptModelOperator(task_id="accept", model_id=train.output, inlets=[MODEL], outlets=[MODEL_IN_FORCE])
     PublishSummaryOperator(
-        task_id="publish_summary", model_id=accept.output, continuum_regions_path=str(SETTINGS.continuum_regions)
+        task_id="publish_summary",
+        model_id=accept.output,
+        continuum_regions_path=str(SETTINGS.continuum_regions),
+        inlets=[MODEL_IN_FORCE],
+        outlets=[LABEL_CATALOG],
     )
     training_set_changed >> train

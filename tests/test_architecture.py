@@ -16,6 +16,7 @@ LAYERS = (
     {"apogee", "catalog"},
     {
         "identity",
+        "code_version",
         "files",
         "checked_fits",
         "fits_sums",

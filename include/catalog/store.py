@@ -8,14 +8,16 @@ from typing import Self
 from sqlalchemy.engine import URL
 
 from include.catalog.database import Database
+from include.catalog.drift import Drifts
 from include.catalog.known_files import KnownFiles
 from include.catalog.label_tables import LabelTables
+from include.catalog.lineage import Lineages
 from include.catalog.night_status import NightStatuses
 from include.catalog.nights import Nights
 from include.catalog.upgrade import ensure_schema
 
 
-class Catalog(Nights, NightStatuses, LabelTables, KnownFiles):
+class Catalog(Nights, NightStatuses, LabelTables, KnownFiles, Drifts, Lineages):
     """What was seen, normalised, inferred and rejected, and by which model.
 
     Each method is one transaction and can be repeated: a record is written once, and a ``bool`` says whether this

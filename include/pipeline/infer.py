@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from include.catalog.part import chunks
 from include.catalog.records import NormalizationRecord, ResultRecord, ResultRow
+from include.code_version import code_version
 from include.errors import BadInputError, Reason
 from include.identity import short
 from include.pipeline.agreement import compare_results
@@ -240,6 +241,7 @@ class _Run:
             method_version=METHOD_VERSION,
             seconds=seconds,
             rows=rows,
+            code_version=code_version(),
         )
 
     def _compare(self, made: Sequence[ResultRecord]) -> None:

@@ -32,6 +32,14 @@ class LabelProduct:
     n_flagged: int
     written: bool
 
+    @property
+    def content(self) -> str:
+        """Digest of the table's content, from its header."""
+        from include.catalog.table_files import CONTENT_KEYWORD, kept_header
+
+        header = kept_header(self.path)
+        return str(header[CONTENT_KEYWORD]) if header is not None else ""
+
 
 def write_labels(
     path: Path,

@@ -17,6 +17,7 @@ from include.apogee.nights import OBSERVATORIES, observatory
 from include.catalog.file_status import FileStatus, MadeWith, NightRange
 from include.catalog.night_status import FileNow, Night, RejectionByPath, RunOfNight
 from include.catalog.records import ListedState, RejectionRecord, subject_of_path
+from include.pipeline.drift import stands_out
 from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
 from include.pipeline.verdicts import MEANING, Verdict, verdict
 
@@ -51,6 +52,11 @@ class NightStatus:
         """How many files have each state."""
         return Counter(file.status for file in self.files)
 
+    @property
+    def stands_out(self) -> tuple[str, ...]:
+        """In what the night differs from those before it, by the last run that published it: a sentence each."""
+        return _stands_out(self.runs)
+
     def as_json(self) -> dict[str, object]:
         """Return all of it as plain JSON values."""
         return {
@@ -58,6 +64,7 @@ class NightStatus:
             "model_id": self.model_id,
             "done": self.verdict.is_done,
             "verdict": self.verdict.sentence,
+            "stands_out": list(self.stands_out),
             "counts": _counts_as_json(self.counts),
             "files": [
                 {"path": file.path, "status": file.status.value, "reason": file.reason, "message": file.message}
@@ -78,6 +85,7 @@ class NightRow:
     counts: Counter[FileStatus]
     last_run: RunOfNight | None
     verdict: Verdict
+    stands_out: tuple[str, ...] = ()
 
     @property
     def n_files(self) -> int:
@@ -98,6 +106,7 @@ class NightRow:
             "last_run": _run_as_json(self.last_run) if self.last_run else None,
             "done": self.verdict.is_done,
             "verdict": self.verdict.sentence,
+            "stands_out": list(self.stands_out),
         }
 
 
@@ -162,7 +171,13 @@ def nights_overview(
 
 
 def _row(night: Night, counts: Counter[FileStatus], runs: Sequence[RunOfNight], now: datetime) -> NightRow:
-    return NightRow(night, +counts, runs[-1] if runs else None, verdict(night, counts, runs, now))
+    last = runs[-1] if runs else None
+    return NightRow(night, +counts, last, verdict(night, counts, runs, now), _stands_out(runs))
+
+
+def _stands_out(runs: Sequence[RunOfNight]) -> tuple[str, ...]:
+    published = [run for run in runs if run.published_at is not None]
+    return stands_out(published[-1].summary) if published else ()
 
 
 def _made(workspace: Workspace) -> tuple[ResultIdentities, MadeWith]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from include.apogee.apstar import parse_apstar
 from include.apogee.content import read_content
 from include.catalog.records import NormalizationRecord, NormalizedFile, Stage, subject_of_path
+from include.code_version import code_version
 from include.errors import BadInputError, Reason
 from include.identity import digest_bytes, short
 from include.pipeline.agreement import compare_spectra
@@ -112,6 +113,7 @@ def make_product(
         parameters=parts,
         method_version=METHOD_VERSION,
         seconds=time.perf_counter() - started,
+        code_version=code_version(),
     )
 
 

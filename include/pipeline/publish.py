@@ -17,6 +17,7 @@ from include.apogee.apstar import READER_VERSION
 from include.apogee.nights import observatory
 from include.catalog.records import FileOutcome, ModelRecord, NightOutcome
 from include.identity import short
+from include.pipeline.drift import NightDrift, drift_of_night
 from include.pipeline.identities import ResultIdentities
 from include.pipeline.label_product import LabelProduct, write_labels
 from include.pipeline.night import NightKey
@@ -40,6 +41,12 @@ class NightSummary:
     n_stars: int
     n_made_twice: int = 0
     """Results of this run's files that were made although they were there: another run had the same files in hand."""
+    drift: NightDrift | None = None
+    """The night's medians and what stands out; None: no model was in force."""
+    content: str = ""
+    """Digest of the table's content, if it is new."""
+    written: bool = False
+    """Whether the table's content was new."""
 
     def lines(self) -> list[str]:
         """Return the summary as people read it."""
@@ -56,6 +63,7 @@ class NightSummary:
             *self._named(FileOutcome.REJECTED, "rejected"),
             *self._named(FileOutcome.UNFINISHED, "unfinished: clear their failed tasks, or see the tasks' logs"),
             f"Table: {self.table} ({self.n_stars} star(s))",
+            *(self.drift.lines() if self.drift else ()),
             f"===== {self._verdict()} =====",
         ]
         return [line for line in lines if not line.startswith("* 0 ")]
@@ -86,6 +94,7 @@ class NightSummary:
             "made_twice": self.n_made_twice,
             "table": str(self.table),
             "stars": self.n_stars,
+            "drift": self.drift.as_json() if self.drift else None,
         }
 
     def _named(self, outcome: FileOutcome, title: str) -> list[str]:
@@ -129,7 +138,12 @@ def publish_night(workspace: Workspace, night: NightKey, identities: ResultIdent
     listing = workspace.catalog.listing(night.telescope, night.mjd, night.run_id)
     results = [file.result_id for file in outcome.files if file.result_id]
     twice = workspace.catalog.made_again(results, listing.listed_at) if listing else 0
-    summary = NightSummary(outcome, site.local_date(night.mjd), site.timezone, product.path, product.n_stars, twice)
+    drift = drift_of_night(workspace, night.telescope, night.mjd, outcome.model_id, results, identities)
+    evening = site.local_date(night.mjd)
+    summary = NightSummary(
+        outcome, evening, site.timezone, product.path, product.n_stars, twice, drift,
+        product.content if product.written else "", product.written,
+    )  # fmt: skip
     workspace.catalog.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
     return summary
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.catalog.records import ModelRecord, VerdictOutcome, VerdictRecord
+from include.code_version import code_version
 from include.errors import BadInputError, Reason
 from include.identity import digest_file, short
 from include.pipeline.identities import TrainingParameters, model_id
@@ -140,6 +141,7 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
             path=str(product),
             method_version=METHOD_VERSION,
             seconds=seconds,
+            code_version=code_version(),
         )
     )
     log.info("model %s: %d stars, %d pixels, trained in %.1f s", short(identity), n_stars, n_pixels, seconds)

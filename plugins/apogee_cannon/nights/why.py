@@ -23,6 +23,7 @@ def lines_of_night(status: NightStatus, *, every_file: bool = False) -> Iterator
     model = f"model in force {short(status.model_id)}" if status.model_id else "no model in force"
     yield f"{status.night.telescope}, SDSS MJD {status.night.mjd}, {evening}; {model}"
     yield status.verdict.sentence
+    yield from (f"! This night stands out: {sentence}" for sentence in status.stands_out)
     for kind in FileStatus:
         if number := status.counts[kind]:
             yield f"* {number} {kind.value.replace('_', ' ')}"
@@ -44,11 +45,15 @@ def lines_of_nights(rows: Iterable[NightRow]) -> Iterator[str]:
         [
             (
                 row.night.telescope, str(row.night.mjd), str(row.evening), str(row.n_files), *_done_and_rejected(row),
-                row.verdict.sentence,
+                _sentence(row),
             )
             for row in rows
         ],
     )  # fmt: skip
+
+
+def _sentence(row: NightRow) -> str:
+    return f"{row.verdict.sentence} Stands out: ask about this night alone." if row.stands_out else row.verdict.sentence
 
 
 def _done_and_rejected(row: NightRow) -> tuple[str, str]:

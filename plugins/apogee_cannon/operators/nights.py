@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from apogee_cannon.assets import LABEL_CATALOG, NIGHT_TABLES, NORMALIZED_SPECTRA
+from apogee_cannon.events import tell, tell_nothing
 from apogee_cannon.links import NightLink
 from apogee_cannon.observing_night import is_backfill, is_scheduled, observing_mjd, scan_since
 from apogee_cannon.templated import Templated, rendered_flag
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from include.pipeline.identities import ResultIdentities
     from include.pipeline.night import NightKey, Scope
+    from include.pipeline.publish import NightSummary
 
 
 class _NightOperator(BaseOperator):
@@ -179,4 +182,27 @@ class PublishNightOperator(_NightOperator):
             self.log.info("%s", line)
         if fault := summary.fault(max_rejected_share=float(self.max_rejected_share)):
             raise AirflowFailException(fault)
+        self._tell(context, summary)
         return summary.as_json()
+
+    def _tell(self, context: Context, summary: NightSummary) -> None:
+        """Say beside the events of the assets what the night gave; a night that gave nothing has none."""
+        from include.catalog.records import FileOutcome
+
+        counts = summary.outcome.counts
+        done, normalised = counts[FileOutcome.DONE], counts[FileOutcome.DONE] + counts[FileOutcome.NO_MODEL]
+        night = {
+            "telescope": summary.outcome.telescope,
+            "mjd": summary.outcome.mjd,
+            "model_id": summary.outcome.model_id,
+        }
+        table = {"path": str(summary.table), "content": summary.content, "stars": summary.n_stars}
+        for asset, is_new, extra in (
+            (NORMALIZED_SPECTRA, normalised, {"spectra": normalised}),
+            (LABEL_CATALOG, done, {"results": done}),
+            (NIGHT_TABLES, summary.written, table),
+        ):
+            if is_new:
+                tell(self, context, asset, **night, **extra)
+            else:
+                tell_nothing(self, asset)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from apogee_cannon.assets import LABEL_CATALOG
+from apogee_cannon.events import tell, tell_nothing
 from apogee_cannon.templated import Templated, rendered_flag
 
 if TYPE_CHECKING:
@@ -64,4 +66,12 @@ class PublishSummaryOperator(BaseOperator):
             products = publish_summary(workspace, model, regions=regions, visits=visits)
         if not products:
             raise AirflowSkipException("no model is in force, so there are no labels to summarise: train one first")
+        if any(product.written for product in products):
+            tables = [
+                {"path": str(each.path), "content": each.content, "rows": each.n_rows, "stars": each.n_stars}
+                for each in products
+            ]
+            tell(self, context, LABEL_CATALOG, tables=tables)
+        else:
+            tell_nothing(self, LABEL_CATALOG)
         return [asdict(product) | {"path": str(product.path)} for product in products]

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from apogee_cannon.assets import MODEL
+from apogee_cannon.events import tell, tell_nothing
 from apogee_cannon.outcomes import bad_input_skips
 from apogee_cannon.templated import Templated
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
+
+    from include.catalog.records import ModelRecord
 
 
 class TrainCannonOperator(BaseOperator):
@@ -55,9 +61,21 @@ class TrainCannonOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         """Train, or find the model trained."""
         from apogee_cannon.training_parameters import training_parameters
+        from include.catalog.records import utc_now
         from include.pipeline.train import train_model
         from include.pipeline.workspace import Workspace
 
+        started = utc_now()
         parameters = training_parameters(self.label_names, self.order, self.regularization)
         with Workspace.open() as workspace, bad_input_skips(context, f"training set {self.training_set_path}"):
-            return train_model(workspace, self.training_set_path, parameters)
+            identity = train_model(workspace, self.training_set_path, parameters)
+            self._tell(context, workspace.catalog.model(identity), since=started)
+        return identity
+
+    def _tell(self, context: Context, model: ModelRecord | None, since: datetime) -> None:
+        """Say beside the event of the asset which model was trained, and of what; one that was there has no event."""
+        if model is None or model.created < since:
+            tell_nothing(self, MODEL)
+            return
+        about = {"training_set": model.training_set_digest, "stars": model.n_stars, "labels": list(model.label_names)}
+        tell(self, context, MODEL, model_id=model.id, code_version=model.code_version, **about)

@@ -19,7 +19,9 @@ from apogee_cannon.subjects import star_of
 from apogee_cannon.web import URL_PREFIX
 from include.apogee.nights import observatory
 from include.catalog.file_status import KEEPS_OPEN, FileStatus
+from include.catalog.lineage import Lineage
 from include.identity import short
+from include.pipeline import lineage
 from include.pipeline.night_status import NightRow, NightStatus
 from include.pipeline.verdicts import NAMES
 
@@ -50,6 +52,16 @@ def night_page(request: Request, status: NightStatus) -> HTMLResponse:
     return _page(request, "night.html", status=status, files=files, site=site, again=again)
 
 
+def result_page(request: Request, found: Lineage) -> HTMLResponse:
+    """Return the page of one result: what made it."""
+    return _page(request, "result.html", lineage=found, parts=lineage.facts(found))
+
+
+def star_page(request: Request, obj: str, found: Sequence[Lineage]) -> HTMLResponse:
+    """Return the page of a star: its current result by each model."""
+    return _page(request, "star.html", obj=obj, found=found)
+
+
 def _page(request: Request, template: str, **values: Any) -> HTMLResponse:
     root = root_of(request)
     nonce = secrets.token_urlsafe(16)
@@ -75,6 +87,7 @@ def _environment() -> Environment:
         "short": short,
         "moment": _moment,
         "segment": lambda text: quote(text, safe=""),
+        "in_force": lineage.in_force_sentence,
     }
     environment.globals |= {"statuses": list(FileStatus), "names": NAMES}
     return environment

@@ -1,4 +1,4 @@
-"""What the pages of nights answer.  Nothing here changes anything."""
+"""What the pages of nights, stars and results answer.  Nothing here changes anything."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from apogee_cannon.web.pages import night_page, overview_page, root_of
+from apogee_cannon.web.pages import night_page, overview_page, result_page, root_of, star_page
+from include.apogee.names import SAFE_NAME
 from include.apogee.nights import OBSERVATORIES
+from include.catalog import CatalogError
+from include.catalog.lineage import BEGINNING, Lineage
+from include.pipeline.lineage import as_json
 from include.pipeline.night_status import NightRow, night_status, nights_overview
 from include.pipeline.workspace import Workspace
 
@@ -33,6 +37,8 @@ Telescopes = Annotated[list[str], Depends(known_telescopes)]
 Mjd = Annotated[int, Path(ge=FIRST_MJD, le=LAST_MJD)]
 LastMjd = Annotated[int, Query(ge=FIRST_MJD, le=LAST_MJD)]
 Number = Annotated[int, Query(ge=1, le=1000)]
+ResultName = Annotated[str, Path(pattern=rf"^{BEGINNING.pattern}$")]
+StarName = Annotated[str, Path(pattern=rf"^{SAFE_NAME.pattern}$")]
 router = APIRouter()
 
 
@@ -70,6 +76,49 @@ def night_as_json(telescope: Telescope, mjd: Mjd) -> dict[str, Any]:
     """Return a night with its files and runs."""
     with Workspace.open() as workspace:
         return night_status(workspace, telescope, mjd).as_json()
+
+
+@router.get("/results/{result}", response_class=HTMLResponse)
+def result(request: Request, result: ResultName) -> HTMLResponse:
+    """Show where a result comes from: file, normalisation, model, training set, verdict, code."""
+    return result_page(request, _lineage(result))
+
+
+@router.get("/stars/{obj}", response_class=HTMLResponse)
+def star(request: Request, obj: StarName) -> HTMLResponse:
+    """Show the current results of a star, by each model."""
+    return star_page(request, obj, _lineages(obj))
+
+
+@router.get("/api/results/{result}")
+def result_as_json(result: ResultName) -> dict[str, Any]:
+    """Return where a result comes from."""
+    return as_json(_lineage(result))
+
+
+@router.get("/api/stars/{obj}")
+def star_as_json(obj: StarName) -> list[dict[str, Any]]:
+    """Return where the current results of a star come from."""
+    return [as_json(lineage) for lineage in _lineages(obj)]
+
+
+def _lineage(result: str) -> Lineage:
+    with Workspace.open() as workspace:
+        try:
+            found = workspace.catalog.lineage(result)
+        except CatalogError as refusal:
+            raise HTTPException(409, str(refusal)) from refusal
+    if found is None:
+        raise HTTPException(404, f"no result {result} is in the catalogue.")
+    return found
+
+
+def _lineages(obj: str) -> list[Lineage]:
+    with Workspace.open() as workspace:
+        found = workspace.catalog.lineages_of_star(obj)
+    if not found:
+        raise HTTPException(404, f"no star {obj!r} has a current result: it was not analysed, or has no model yet.")
+    return found
 
 
 def _rows(telescopes: list[str], last: int, number: int) -> list[NightRow]:

@@ -104,5 +104,5 @@ def test_the_counts_are_plain_values() -> None:
     assert counts == {
         "telescope": "apo25m", "mjd": 59281, "evening": "2021-03-07", "model_id": "f" * 64, "listed": 4, "done": 3,
         "already_complete": 0, "rejected": 1, "no_model": 0, "unfinished": 0, "made_twice": 0,
-        "table": "/data/night.fits", "stars": 5,
+        "table": "/data/night.fits", "stars": 5, "drift": None,
     }  # fmt: skip
