@@ -13,9 +13,9 @@ from include.catalog import Catalog
 from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey
 from tests.support import dag_runs
-from tests.support.dag_runs import make_airflow_database, states
+from tests.support.dag_runs import events_of, make_airflow_database, states
 
-__all__ = ["states"]
+__all__ = ["events_of", "states"]
 
 if TYPE_CHECKING:
     from airflow.models import DagRun

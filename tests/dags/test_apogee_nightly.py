@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from include.catalog import Catalog
+from include.catalog.table_files import kept_header
 from include.settings import Settings
 from include.simulation.damage import Damage, damage
 from include.simulation.survey import SyntheticSurvey
-from tests.dags.conftest import states
+from tests.dags.conftest import events_of, states
 
 if TYPE_CHECKING:
     from airflow.models import DagRun
@@ -41,8 +43,19 @@ def test_a_night_becomes_labels_and_a_second_run_does_nothing(
     labels = {item.rendered_map_index for item in first.get_task_instances() if item.task_id == "normalize"}
     assert labels == expected, "each instance is named by its star"
 
+    (summary,) = catalog.publications()
+    night = {"telescope": "apo25m", "mjd": 59280, "model_id": summary["model_id"]}
+    header = kept_header(Path(str(summary["table"])))
+    assert header is not None
+    assert events_of(first) == {
+        "apogee_normalized_spectra": night | {"spectra": len(expected)},
+        "apogee_label_catalog": night | {"results": len(expected)},
+        "apogee_night_tables": night | {"path": summary["table"], "content": header["CONTENT"], "stars": len(expected)},
+    }
+
     second = run_dag("apogee_nightly_apo25m", EVENING.replace(hour=3))
     assert second.state == "success"
+    assert events_of(second) == {}, "nothing was made"
     assert states(second)["normalize"] == ["skipped"]
     (summary,) = (item for item in catalog.publications() if item["mjd"] == 59280)
     assert (summary["done"], summary["already_complete"]) == (0, len(expected))

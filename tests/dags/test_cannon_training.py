@@ -14,10 +14,11 @@ import pytest
 from include.cannon.training_set import TrainingSet
 from include.catalog import Catalog
 from include.catalog.records import VerdictOutcome
+from include.code_version import code_version
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.train import training_identity
 from include.settings import Settings
-from tests.dags.conftest import states
+from tests.dags.conftest import events_of, states
 
 if TYPE_CHECKING:
     from airflow.models import DagRun
@@ -43,6 +44,12 @@ def test_a_new_training_set_is_trained_and_comes_into_force(
     assert states(run)["publish_summary"] == ["success"]
     (summary,) = (installation.data_dir / "summary").iterdir()
     assert summary.name == f"apogeeAllStarTheCannon-{model.id[:12]}.fits"
+    told = events_of(run)
+    about = told["cannon_model"]
+    assert (about["model_id"], about["training_set"]) == (model.id, model.training_set_digest)
+    assert (about["stars"], about["code_version"]) == (model.n_stars, code_version())
+    (table,) = told["apogee_label_catalog"]["tables"]
+    assert (table["path"], table["rows"]) == (str(summary), 0)
 
 
 def test_a_broken_training_set_is_a_verdict_and_a_skip(

@@ -63,3 +63,17 @@ def states(run: DagRun) -> dict[str, list[str]]:
     for item in sorted(run.get_task_instances(), key=lambda item: (item.task_id, item.map_index)):
         found.setdefault(item.task_id, []).append(str(item.state))
     return found
+
+
+def events_of(run: DagRun) -> dict[str, dict[str, Any]]:
+    """What a run said about the assets that it made, by their names."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    query = select(AssetModel.name, AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+    with create_session() as session:
+        found = session.execute(
+            query.where(AssetEvent.source_run_id == run.run_id, AssetEvent.source_dag_id == run.dag_id)
+        )
+        return {name: dict(extra) for name, extra in found}

@@ -9,7 +9,13 @@ from tests.plugins.apogee_cannon.web.client import Client
 pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx` with:DeprecationWarning", "ignore:Using `httpx` with")
 
 
-@pytest.mark.parametrize("path", ["/nights", "/nights/apo25m/59280", "/nights/apo25m/runs/x", "/api/nights"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nights", "/nights/apo25m/59280", "/nights/apo25m/runs/x", "/api/nights",
+        "/results/0123456789ab", "/stars/star", "/api/results/0123456789ab", "/api/stars/star",
+    ],
+)  # fmt: skip
 def test_nobody_gets_in_without_a_login(path: str) -> None:
     from apogee_cannon.web.app import create_app
 
