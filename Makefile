@@ -2,7 +2,7 @@
 # Paths stay relative or quoted, so that a checkout in a folder with spaces works.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench bench-accuracy bench-night bench-files bench-scan bench-disk bench-peers peers lock clean
+.PHONY: help run serve test lint bench bench-accuracy bench-night bench-files bench-scan bench-reanalysis bench-disk bench-peers peers lock clean
 SHELL := /bin/sh
 
 # A user's own packages would shadow the locked ones.
@@ -62,6 +62,10 @@ bench-files: ## measure what a file of a batch costs, beside reading it with ast
 bench-scan: ## measure how scans grow with the archive (BENCH_ARGS=--million for a million files)
 	$(ENVIRONMENT) requirements.txt
 	@exec .venv/bin/python -m benchmarks.scan $(BENCH_ARGS)
+
+bench-reanalysis: ## measure how fast everything is inferred again by a new model (BENCH_ARGS="--stars 10000")
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.reanalysis $(BENCH_ARGS)
 
 bench-disk: ## measure what normalised products and the catalogue take on disk, for a million stars
 	$(ENVIRONMENT) requirements.txt

@@ -17,7 +17,7 @@ from apogee_cannon import (
     PublishNightOperator,
 )
 from apogee_cannon.analysis import normalize_and_infer
-from apogee_cannon.assets import LABEL_CATALOG, MODEL_IN_FORCE, NIGHT_TABLES, NORMALIZED_SPECTRA
+from apogee_cannon.assets import LABEL_CATALOG, MODEL_IN_FORCE, NIGHT_TABLES, NORMALIZED_SPECTRA, OUTDATED_RESULTS_ALIAS
 from apogee_cannon.notify import telling
 from apogee_cannon.retries import RETRIES
 from include.apogee.nights import OBSERVATORIES
@@ -142,7 +142,7 @@ def _ends_of_night(**night: Any) -> tuple[ListApStarsOperator, PublishNightOpera
         max_rejected_share="{{ params.max_rejected_share }}",
         trigger_rule=TriggerRule.ALL_DONE,
         inlets=[MODEL_IN_FORCE],
-        outlets=[NORMALIZED_SPECTRA, LABEL_CATALOG, NIGHT_TABLES],
+        outlets=[NORMALIZED_SPECTRA, LABEL_CATALOG, NIGHT_TABLES, OUTDATED_RESULTS_ALIAS],
         **night,
     )
     return listing, publish

@@ -110,11 +110,13 @@ def statuses(nights: NightRange, made: MadeWith) -> Select[Any]:
     """
     files = union_all(_of_visits(nights), _never_read(nights)).subquery("file")
     file = files.c
-    is_normalized = (normalization.c.digest == file.digest) & _is(normalization.c.parameters, made.normalization)
+    is_normalized = (normalization.c.digest == file.digest) & has_parameters(
+        normalization.c.parameters, made.normalization
+    )
     is_inferred = (
         (result.c.normalization_id == normalization.c.id)
         & (not_looked_up(result.c.model_id) == made.model_id)
-        & _is(result.c.parameters, made.inference)
+        & has_parameters(result.c.parameters, made.inference)
     )
     status = type_coerce(_status(file, made), Word(FileStatus)).label("status")
     return (
@@ -126,8 +128,9 @@ def statuses(nights: NightRange, made: MadeWith) -> Select[Any]:
     )
 
 
-def _is(parameters: Column[Any], wanted: Mapping[str, object]) -> ColumnElement[bool]:
-    return cast(parameters, Text) == canonical_json(wanted)
+def has_parameters(parameters: Column[Any], *wanted: Mapping[str, object]) -> ColumnElement[bool]:
+    """Whether a column of parameters holds these, or one of these: then the identity is the one that they make."""
+    return cast(parameters, Text).in_([canonical_json(each) for each in wanted])
 
 
 class not_looked_up(FunctionElement[Any]):  # noqa: N801 - it is used as a function

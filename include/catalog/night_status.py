@@ -81,7 +81,7 @@ class NightStatuses(Part):
         )
         counts: dict[Night, Counter[FileStatus]] = {}
         with self._database.read() as connection:
-            _widen_cache(connection)
+            widen_cache(connection)
             for telescope, mjd, status, number in connection.execute(query):
                 counts.setdefault(Night(telescope, mjd), Counter())[status] = number
         return counts
@@ -144,7 +144,7 @@ class NightStatuses(Part):
         return sorted(found, reverse=True)[:number]
 
 
-def _widen_cache(connection: Connection) -> None:
+def widen_cache(connection: Connection) -> None:
     """Let SQLite keep more pages, for as long as this connection lives: one transaction."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA cache_size = -{SQLITE_CACHE}")

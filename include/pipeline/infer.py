@@ -78,6 +78,7 @@ def infer_files(
     parameters: InferenceParameters,
     *,
     again: bool = False,
+    model: CannonModel | None = None,
 ) -> list[Outcome[InferredFile]]:
     """Infer the labels of normalised files, all rows of all files in one call of the engine.
 
@@ -93,6 +94,8 @@ def infer_files(
         How labels are inferred.
     again
         Do it although it is done.  The record stays, and the work is counted as done twice.
+    model
+        The model itself, by whom has read it already (:func:`read_model`); default: it is read.
 
     Returns
     -------
@@ -116,7 +119,7 @@ def infer_files(
     }
     due = [item for item, identity in identities.items() if identity not in existing]
     if due:
-        model = read_model(workspace, model_id)
+        model = model or read_model(workspace, model_id)
         for some in chunks(due, INFERRED_TOGETHER):
             faults = run.of(model, {item: identities[item] for item in some}, compare=again)
             outcomes |= {item: Outcome(item, fault=fault) for item, fault in faults.items()}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from apogee_cannon.operators.models import AcceptModelOperator, PinModelOperator
     from apogee_cannon.operators.nights import ListApStarsOperator, PublishNightOperator
     from apogee_cannon.operators.normalize import ContinuumNormalizeOperator
+    from apogee_cannon.operators.reanalysis import PlanReanalysisOperator, PublishReanalysisOperator, ReanalyseOperator
     from apogee_cannon.operators.retention import RetainProductsOperator
     from apogee_cannon.operators.stars import ListStarsOperator, ReportStarsOperator
     from apogee_cannon.operators.summary import PublishSummaryOperator
@@ -36,7 +37,10 @@ _MODULE_OF = {
     "ListStarsOperator": "apogee_cannon.operators.stars",
     "ObservingNightTimetable": "apogee_cannon.timetable",
     "PinModelOperator": "apogee_cannon.operators.models",
+    "PlanReanalysisOperator": "apogee_cannon.operators.reanalysis",
     "PublishNightOperator": "apogee_cannon.operators.nights",
+    "PublishReanalysisOperator": "apogee_cannon.operators.reanalysis",
+    "ReanalyseOperator": "apogee_cannon.operators.reanalysis",
     "ReportFolderOperator": "apogee_cannon.operators.folder",
     "PublishSummaryOperator": "apogee_cannon.operators.summary",
     "ReportStarsOperator": "apogee_cannon.operators.stars",
@@ -57,8 +61,11 @@ __all__ = [
     "ListStarsOperator",
     "ObservingNightTimetable",
     "PinModelOperator",
+    "PlanReanalysisOperator",
     "PublishNightOperator",
+    "PublishReanalysisOperator",
     "PublishSummaryOperator",
+    "ReanalyseOperator",
     "ReportFolderOperator",
     "ReportStarsOperator",
     "RetainProductsOperator",

@@ -13,6 +13,7 @@ from typing import Any
 FILES_POOL = "apogee_files"
 BACKFILL_POOL = "apogee_backfill"
 TRAINING_POOL = "cannon_training"
+REANALYSIS_POOL = "cannon_reanalysis"
 
 
 def pools(slots: int) -> dict[str, dict[str, Any]]:
@@ -34,6 +35,8 @@ def pools(slots: int) -> dict[str, dict[str, Any]]:
         FILES_POOL: (16, "Files that are normalised or inferred at once, but for backfills"),
         # A quarter of the slots, at least one, is always free for a night that becomes due while a backfill is under way.
         BACKFILL_POOL: (max(1, slots - max(1, slots // 4)), "Tasks of nights that a backfill runs, at once"),
+        # Half of the slots, so that a night finds some free, and the next that is free: its tasks weigh more.
+        REANALYSIS_POOL: (max(1, slots // 2), "Batches of a reanalysis at once"),
         TRAINING_POOL: (1, "Trainings at once: one takes all the memory"),
     }
     return {

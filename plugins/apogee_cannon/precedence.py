@@ -1,4 +1,4 @@
-"""Who goes first: a night of the schedule before one that a person started, and both before a backfill.
+"""Who goes first: a night of the schedule before one that a person started, both before a backfill, a reanalysis last.
 
 Left alone, Airflow takes the older logical date among equals, and so the hundreds of instances of a backfill before the
 night that has just ended; and the slots of their pool are taken when it comes.  Therefore a backfill's tasks get a pool of
@@ -28,6 +28,8 @@ NIGHTLY = "apogee_nightly_"
 
 # Tasks of other DAGs weigh what they have downstream, 1 to 10: a training goes before a backfill, a night before a training.
 WEIGHTS = {"scheduled": 100, "manual": 20, "backfill": 0}
+REANALYSIS_WEIGHT = -1
+"""Labels of older nights by a new model are in no hurry: everything else goes first."""
 
 
 def place(task_instance: TaskInstance, run: DagRun) -> None:

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from apogee_cannon.assets import MODEL_IN_FORCE, OUTDATED_RESULTS
+from apogee_cannon.pools import REANALYSIS_POOL
+from apogee_cannon.precedence import REANALYSIS_WEIGHT
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -28,6 +32,7 @@ def test_every_dag_loads(dagbag: DagBag) -> None:
         "apogee_retention",
         "apogee_stars",
         "apogee_summary",
+        "cannon_reanalysis",
         "cannon_training",
     }
 
@@ -48,6 +53,19 @@ def test_the_way_of_a_night(dagbag: DagBag) -> None:
         assert "normalize" in dag.get_task("infer").upstream_task_ids
         assert dag.get_task("publish_night").trigger_rule == "all_done"
         assert {task.task_id for task in dag.leaves} == {"publish_night", "listed", "fetched"}
+
+
+def test_the_way_of_a_reanalysis(dagbag: DagBag) -> None:
+    dag = dagbag.dags["cannon_reanalysis"]
+    assert dag.get_task("plan_reanalysis").upstream_task_ids == {"pin_model"}
+    reanalyse, publish = dag.get_task("reanalyse"), dag.get_task("publish_tables")
+    assert "plan_reanalysis" in reanalyse.upstream_task_ids
+    assert "reanalyse" in publish.upstream_task_ids
+    assert (publish.trigger_rule, dag.max_active_runs) == ("all_done", 1)
+    assert {task.priority_weight for task in dag.tasks} == {REANALYSIS_WEIGHT}
+    assert reanalyse.partial_kwargs["pool"] == REANALYSIS_POOL
+    awaited = {asset.name for _, asset in dag.timetable.asset_condition.iter_assets()}
+    assert awaited == {MODEL_IN_FORCE.name, OUTDATED_RESULTS.name}
 
 
 def test_every_task_and_dag_is_documented(dagbag: DagBag) -> None:

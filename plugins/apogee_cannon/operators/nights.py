@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from apogee_cannon.assets import LABEL_CATALOG, NIGHT_TABLES, NORMALIZED_SPECTRA
+from apogee_cannon.assets import (
+    LABEL_CATALOG,
+    NIGHT_TABLES,
+    NORMALIZED_SPECTRA,
+    OUTDATED_RESULTS,
+    OUTDATED_RESULTS_ALIAS,
+)
 from apogee_cannon.events import tell, tell_nothing
 from apogee_cannon.links import NightLink
 from apogee_cannon.observing_night import is_backfill, is_scheduled, observing_mjd, scan_since
@@ -156,7 +162,9 @@ class ListApStarsOperator(_NightOperator):
 class PublishNightOperator(_NightOperator):
     """Write the night's table and say what became of every file, from the catalogue and not from XComs.
 
-    Fails when something that was listed has neither a result nor a rejection, or when too much was rejected.
+    Fails when something that was listed has neither a result nor a rejection, or when too much was rejected.  With the alias
+    ``apogee_outdated_results_found`` among its outlets, a night that was pinned to another model than the one in force now
+    says so by an event of the asset ``apogee_outdated_results``.
 
     Parameters
     ----------
@@ -174,15 +182,25 @@ class PublishNightOperator(_NightOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Publish, log the summary and return its counts."""
         from include.pipeline.publish import publish_night
+        from include.pipeline.reanalysis import overtaken_by
         from include.pipeline.workspace import Workspace
 
         with Workspace.open() as workspace:
             summary = publish_night(workspace, self.night(context), self.identities())
+            newer = overtaken_by(workspace, summary.outcome)
         for line in summary.lines():
             self.log.info("%s", line)
         if fault := summary.fault(max_rejected_share=float(self.max_rejected_share)):
             raise AirflowFailException(fault)
         self._tell(context, summary)
+        if newer is not None:
+            self.log.info("model %s came into force meanwhile: its labels of this night follow", newer.id[:12])
+            about: dict[str, Any] = {
+                "telescope": summary.outcome.telescope,
+                "mjd": summary.outcome.mjd,
+                "model": newer.id,
+            }
+            context["outlet_events"][OUTDATED_RESULTS_ALIAS].add(OUTDATED_RESULTS, extra=about)
         return summary.as_json()
 
     def _tell(self, context: Context, summary: NightSummary) -> None:

@@ -14,7 +14,7 @@ from airflow.sdk import RetryAction
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
 
 from apogee_cannon import subjects, templated
-from apogee_cannon.pools import BACKFILL_POOL, FILES_POOL, TRAINING_POOL, pools
+from apogee_cannon.pools import BACKFILL_POOL, FILES_POOL, REANALYSIS_POOL, TRAINING_POOL, pools
 from apogee_cannon.retries import RETRIES
 from apogee_cannon.subjects import star_of, subject_of
 from apogee_cannon.templated import rendered_axis
@@ -59,7 +59,7 @@ def test_pools_print_as_airflow_imports_them() -> None:
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}", "AIRFLOW__CORE__PARALLELISM": "8"}
     printed = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
     assert printed == pools(slots=8)
-    assert set(printed) == {FILES_POOL, BACKFILL_POOL, TRAINING_POOL}
+    assert set(printed) == {FILES_POOL, BACKFILL_POOL, REANALYSIS_POOL, TRAINING_POOL}
     assert printed[TRAINING_POOL]["slots"] == 1, "two trainings at once are out of memory"
     for pool in printed.values():
         assert type(pool["slots"]) is int
@@ -70,6 +70,11 @@ def test_pools_print_as_airflow_imports_them() -> None:
 def test_a_backfill_leaves_slots_free_wherever_there_is_more_than_one() -> None:
     sizes = [pools(slots)[BACKFILL_POOL]["slots"] for slots in (1, 2, 4, 16, 32)]
     assert sizes == [1, 1, 3, 12, 24]
+
+
+def test_a_reanalysis_leaves_half_of_the_slots_free_wherever_there_is_more_than_one() -> None:
+    sizes = [pools(slots)[REANALYSIS_POOL]["slots"] for slots in (1, 2, 4, 16, 32)]
+    assert sizes == [1, 1, 2, 8, 16]
 
 
 @pytest.mark.parametrize(
