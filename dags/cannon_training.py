@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG
 
-from apogee_cannon import AcceptModelOperator, PublishSummaryOperator, TrainCannonOperator, TrainingSetSensor
-from apogee_cannon.assets import LABEL_CATALOG, MODEL, MODEL_IN_FORCE, TRAINING_SET
+from apogee_cannon import TrainingSetSensor
+from apogee_cannon.acceptance_form import acceptance_form
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
-from apogee_cannon.pools import TRAINING_POOL
+from apogee_cannon.new_model import train_judge_accept
 from apogee_cannon.retries import RETRIES
 from include.settings import Settings
 
@@ -19,9 +19,13 @@ DOC = """
 ### Train The Cannon when the training set changes
 
 One run is always waiting (deferred: it takes no worker slot) for a training set on which there is no verdict yet: the same
-content under another name, or with another time stamp, trains nothing.  A new content is trained on, its model comes into
-force, and the table of all stars by it is written (`apogee_summary` writes it again on demand).  A broken training set gets
-a recorded verdict and leaves the run *skipped*; the model in force stays.  A day without change ends as one skipped run.
+content under another name, or with another time stamp, trains nothing.  A new content is trained on and its model validated:
+by training stars that were held back, and by reference stars of the archive against the model in force.  No worse within the
+tolerances of the form, it comes into force by itself; else `ask` waits for a person, under *Required actions*, with the
+numbers and a link to the report.  No, or no answer in time, is recorded, and the same content is not trained again.  Nights
+go on with the model in force meanwhile.  Then the table of all stars is written (`apogee_summary` does so on demand).
+A broken training set gets a recorded verdict and leaves the run *skipped*; the model in force stays.  A day without change
+ends as one skipped run.  `cannon_model_in_force` goes back to an earlier model.
 """
 
 with DAG(
@@ -30,22 +34,10 @@ with DAG(
     start_date=datetime(2011, 4, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params=training_form(SETTINGS),
+    params=training_form(SETTINGS) | acceptance_form(),
     default_args=RETRIES,
     render_template_as_native_obj=True,
     doc_md=DOC,
     tags=["apogee", "cannon"],
 ):
-    training_set_changed = TrainingSetSensor(task_id="training_set_changed", **TRAINING_ARGUMENTS)
-    train = TrainCannonOperator(
-        task_id="train", pool=TRAINING_POOL, inlets=[TRAINING_SET], outlets=[MODEL], **TRAINING_ARGUMENTS
-    )
-    accept = AcceptModelOperator(task_id="accept", model_id=train.output, inlets=[MODEL], outlets=[MODEL_IN_FORCE])
-    PublishSummaryOperator(
-        task_id="publish_summary",
-        model_id=accept.output,
-        continuum_regions_path=str(SETTINGS.continuum_regions),
-        inlets=[MODEL_IN_FORCE],
-        outlets=[LABEL_CATALOG],
-    )
-    training_set_changed >> train
+    TrainingSetSensor(task_id="training_set_changed", **TRAINING_ARGUMENTS) >> train_judge_accept(SETTINGS)

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     order: int = Field(2, ge=1, le=4, description="Polynomial order of the model.")
     regularization: float = Field(0.0, ge=0.0, allow_inf_nan=False, description="L1 strength of the training.")
     model_name: str = Field("giants", pattern=r"^[a-z0-9_-]+$", description="Name under which a model is in force.")
+    reference_stars: Path | None = Field(
+        None,
+        description="Text file of stars, a name a line, on which new models are compared; default: chosen by itself.",
+    )
     start_date: date | None = Field(
         None,
         description="First night of the scheduled ingestion; not set: nights before the installation are not caught up.",

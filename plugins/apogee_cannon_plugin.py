@@ -15,7 +15,7 @@ from apogee_cannon.web import URL_PREFIX
 
 
 class ApogeeCannonPlugin(AirflowPlugin):
-    """Registers what Airflow takes from us: the timetable, the deadline of a night, who goes first, macros, pages of nights.
+    """Registers what Airflow takes from us: the timetable, the deadline of a night, who goes first, macros, pages.
 
     The scheduler reads timetable and deadline back from a serialised DAG; templates find the macros as
     ``macros.apogee_cannon``.
@@ -33,7 +33,14 @@ class ApogeeCannonPlugin(AirflowPlugin):
             "destination": "nav",
             "category": "browse",
             "url_route": "apogee-nights",
-        }
+        },
+        {
+            "name": "Models",
+            "href": f"{URL_PREFIX}/models",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "apogee-models",
+        },
     ]
 
     @cached_property

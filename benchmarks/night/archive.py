@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.clock import say
+from include.pipeline.acceptance import accept_model
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.scan import scan_archive
-from include.pipeline.train import accept_model, train_model
+from include.pipeline.train import train_model
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import FIRST_MJD, SyntheticSurvey

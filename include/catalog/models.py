@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
 from sqlalchemy import Connection, insert, select
 
 from include.catalog import schema
 from include.catalog.database import CatalogError, insert_once
-from include.catalog.part import Part, as_fields, row_of
+from include.catalog.part import Part, as_fields, columns_for, row_of
 from include.catalog.records import ModelRecord, VerdictRecord, WorkKind, utc_now
 from include.identity import SHORT
 
 MODEL = schema.model
 IN_FORCE = schema.in_force
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InForceRecord:
+    """A model that was put in force under a name; until the next one of that name."""
+
+    name: str
+    model_id: str
+    since: datetime
+    decided_by: str
+    reason: str | None = None
 
 
 class Models(Part):
@@ -57,8 +72,21 @@ class Models(Part):
             )
         return chosen
 
-    def put_in_force(self, name: str, model_id: str, decided_by: str) -> bool:
-        """Put a model in force under `name`; False when it is already.
+    def models(self) -> list[ModelRecord]:
+        """Return all models, the oldest first."""
+        with self._database.read() as connection:
+            found = connection.execute(select(MODEL).order_by(MODEL.c.created, MODEL.c.id)).all()
+        return [ModelRecord(**as_fields(row)) for row in found]
+
+    def in_force_history(self, name: str | None = None) -> list[InForceRecord]:
+        """Return what was put in force under `name` (default: under any), in the order in which it was."""
+        query = select(*columns_for(InForceRecord, IN_FORCE)).order_by(IN_FORCE.c.id)
+        with self._database.read() as connection:
+            found = connection.execute(query if name is None else query.where(IN_FORCE.c.name == name)).all()
+        return [InForceRecord(**as_fields(row)) for row in found]
+
+    def put_in_force(self, name: str, model_id: str, decided_by: str, reason: str | None = None) -> bool:
+        """Put a model in force under `name`, for a reason; False when it is already.
 
         Raises
         ------
@@ -72,7 +100,7 @@ class Models(Part):
                 raise CatalogError(f"expected a recorded model to put in force as {name!r}, got {model_id!r}.")
             if _newest(connection, name) == model_id:
                 return False
-            row = {"name": name, "model_id": model_id, "decided_by": decided_by, "since": utc_now()}
+            row = {"name": name, "model_id": model_id, "decided_by": decided_by, "since": utc_now(), "reason": reason}
             connection.execute(insert(IN_FORCE), row)
             return True
 
@@ -83,7 +111,11 @@ class Models(Part):
 
     def verdict(self, identity: str) -> VerdictRecord | None:
         """Return what was decided about the training with that identity, if anything was."""
-        return self._find(VerdictRecord, schema.verdict, [identity]).get(identity)
+        return self.verdicts([identity]).get(identity)
+
+    def verdicts(self, identities: Iterable[str]) -> dict[str, VerdictRecord]:
+        """Return what was decided about trainings, by their identity; those on which nothing was are left out."""
+        return self._find(VerdictRecord, schema.verdict, identities)
 
     def _model_that_begins(self, identity: str) -> ModelRecord | None:
         if len(identity) < SHORT:

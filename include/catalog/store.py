@@ -15,10 +15,11 @@ from include.catalog.lineage import Lineages
 from include.catalog.night_status import NightStatuses
 from include.catalog.nights import Nights
 from include.catalog.outdated import OutdatedResults
+from include.catalog.reference_stars import ReferenceStars
 from include.catalog.upgrade import ensure_schema
 
 
-class Catalog(Nights, NightStatuses, LabelTables, KnownFiles, Drifts, Lineages, OutdatedResults):
+class Catalog(Nights, NightStatuses, LabelTables, KnownFiles, Drifts, Lineages, OutdatedResults, ReferenceStars):
     """What was seen, normalised, inferred and rejected, and by which model.
 
     Each method is one transaction and can be repeated: a record is written once, and a ``bool`` says whether this

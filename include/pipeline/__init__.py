@@ -10,7 +10,9 @@ it makes; each records its outcome in the catalogue before it returns, a rejecti
 `night`         which files of a night are due; what became of them; the night's table
 `normalize`     files, each on its own: read, normalise its continuum, keep the product
 `rebuild`       a product that is missing or damaged, made anew from the archive
-`train`         a training set: read, train, keep the model; accept it; which one is in force
+`train`         a training set: read, train, keep the model
+`model_report`  a model: validated, compared with the one in force on reference stars, judged
+`acceptance`    a model that was judged: in force, asked about, refused; back to an earlier one
 `infer`         normalised files and a model: labels
 `retention`     what products take on disk, and which of them go
 ==============  =====================================================================================

@@ -1,4 +1,4 @@
-"""A training set becomes a model, and a model comes into force.
+"""A training set becomes a model; whether it comes into force is decided in :mod:`include.pipeline.acceptance`.
 
 Takes a training set file and parameters; done already when the model of that identity exists, or a verdict says that it
 cannot; makes a model file and its row in the catalogue.
@@ -75,16 +75,6 @@ def training_due(workspace: Workspace, identity: str) -> tuple[bool, str]:
     if verdict.outcome is VerdictOutcome.ACCEPTED and workspace.catalog.model_in_force(name) is None:
         return True, f"accepted, and no model is in force as {name}"
     return False, f"the verdict is {verdict.outcome}"
-
-
-def accept_model(workspace: Workspace, identity: str, decided_by: str) -> bool:
-    """Record the verdict and put the model in force under the installation's model name; False when it already was."""
-    name = workspace.settings.model_name
-    # In force first: a verdict without it would keep the sensor quiet for good.
-    changed = workspace.catalog.put_in_force(name, identity, decided_by)
-    _decide(workspace, identity, VerdictOutcome.ACCEPTED, "trained", identity, decided_by)
-    log.info("model %s %s in force as %s", short(identity), "is now" if changed else "was already", name)
-    return changed
 
 
 def _identity(path: str | Path, parameters: TrainingParameters) -> str:

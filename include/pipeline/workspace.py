@@ -56,6 +56,10 @@ class Workspace:
         """Where a model is kept."""
         return self.settings.data_dir / "models" / f"{model_id}.fits"
 
+    def report_path(self, model_id: str, kind: str = "json") -> Path:
+        """Where the report on a model is kept, beside it: its numbers (``json``) or its page (``html``)."""
+        return self.settings.data_dir / "models" / f"{model_id}.report.{kind}"
+
     def night_path(self, telescope: str, mjd: int, *, visits: bool = False) -> Path:
         """Where the table of a night is kept: a row a star, or a row a visit."""
         kind = "apogeeNightVisits" if visits else "apogeeNight"

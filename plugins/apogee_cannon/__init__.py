@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from apogee_cannon.operators.approval import ApproveModelOperator
     from apogee_cannon.operators.fetch import FetchApStarOperator
     from apogee_cannon.operators.fetch_night import FetchNightOperator
     from apogee_cannon.operators.folder import ListFolderOperator, ReportFolderOperator
     from apogee_cannon.operators.infer import InferLabelsOperator
-    from apogee_cannon.operators.models import AcceptModelOperator, PinModelOperator
+    from apogee_cannon.operators.models import AcceptModelOperator, PinModelOperator, PutModelInForceOperator
     from apogee_cannon.operators.nights import ListApStarsOperator, PublishNightOperator
     from apogee_cannon.operators.normalize import ContinuumNormalizeOperator
     from apogee_cannon.operators.reanalysis import PlanReanalysisOperator, PublishReanalysisOperator, ReanalyseOperator
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from apogee_cannon.operators.stars import ListStarsOperator, ReportStarsOperator
     from apogee_cannon.operators.summary import PublishSummaryOperator
     from apogee_cannon.operators.train import TrainCannonOperator
+    from apogee_cannon.operators.validate import ValidateModelOperator
     from apogee_cannon.sensors.apstar import ApStarSensor
     from apogee_cannon.sensors.training_set import TrainingSetSensor
     from apogee_cannon.timetable import ObservingNightTimetable
 
 _MODULE_OF = {
     "AcceptModelOperator": "apogee_cannon.operators.models",
+    "ApproveModelOperator": "apogee_cannon.operators.approval",
     "ApStarSensor": "apogee_cannon.sensors.apstar",
     "ContinuumNormalizeOperator": "apogee_cannon.operators.normalize",
     "FetchApStarOperator": "apogee_cannon.operators.fetch",
@@ -41,17 +44,20 @@ _MODULE_OF = {
     "PublishNightOperator": "apogee_cannon.operators.nights",
     "PublishReanalysisOperator": "apogee_cannon.operators.reanalysis",
     "ReanalyseOperator": "apogee_cannon.operators.reanalysis",
+    "PutModelInForceOperator": "apogee_cannon.operators.models",
     "ReportFolderOperator": "apogee_cannon.operators.folder",
     "PublishSummaryOperator": "apogee_cannon.operators.summary",
     "ReportStarsOperator": "apogee_cannon.operators.stars",
     "RetainProductsOperator": "apogee_cannon.operators.retention",
     "TrainCannonOperator": "apogee_cannon.operators.train",
     "TrainingSetSensor": "apogee_cannon.sensors.training_set",
+    "ValidateModelOperator": "apogee_cannon.operators.validate",
 }
 
 __all__ = [
     "AcceptModelOperator",
     "ApStarSensor",
+    "ApproveModelOperator",
     "ContinuumNormalizeOperator",
     "FetchApStarOperator",
     "FetchNightOperator",
@@ -65,12 +71,14 @@ __all__ = [
     "PublishNightOperator",
     "PublishReanalysisOperator",
     "PublishSummaryOperator",
+    "PutModelInForceOperator",
     "ReanalyseOperator",
     "ReportFolderOperator",
     "ReportStarsOperator",
     "RetainProductsOperator",
     "TrainCannonOperator",
     "TrainingSetSensor",
+    "ValidateModelOperator",
 ]
 
 

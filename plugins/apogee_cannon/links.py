@@ -26,6 +26,25 @@ class NightLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the path of the page; Airflow keeps it when the task has ended."""
-        root = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
         telescope = quote(str(getattr(operator, "telescope", "")), safe="")
-        return f"{root}{URL_PREFIX}/nights/{telescope}/runs/{quote(ti_key.run_id, safe='')}"
+        return f"{pages_root()}/nights/{telescope}/runs/{quote(ti_key.run_id, safe='')}"
+
+
+class ModelReportLink(BaseOperatorLink):
+    """The page of the model that a task is about, with the report that is kept with it."""
+
+    name = "Model report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the path of the page; Airflow keeps it when the task has ended."""
+        return model_page(str(getattr(operator, "model_id", "")))
+
+
+def model_page(model_id: str) -> str:
+    """Return the path of the page of a model."""
+    return f"{pages_root()}/models/{quote(model_id, safe='')}"
+
+
+def pages_root() -> str:
+    """Return the path below which our pages are, with whatever a proxy puts before it."""
+    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + URL_PREFIX

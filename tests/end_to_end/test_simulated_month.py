@@ -15,8 +15,9 @@ from apogee_cannon.local.processes import airflow_processes, make_database, wait
 from apogee_cannon.local.rest import AirflowRest
 from include.apogee.nights import OBSERVATORIES
 from include.catalog import Catalog
+from include.pipeline.acceptance import accept_model
 from include.pipeline.identities import TrainingParameters
-from include.pipeline.train import accept_model, train_model
+from include.pipeline.train import train_model
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from tests.end_to_end.conftest import ROOT, free_port

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
+from apogee_cannon.assets import MODEL_IN_FORCE
 from apogee_cannon.templated import Templated
 
 if TYPE_CHECKING:
@@ -37,26 +39,84 @@ class PinModelOperator(BaseOperator):
 
 
 class AcceptModelOperator(BaseOperator):
-    """Record the verdict on a model and put it in force.
+    """Put a validated model in force and record the verdict, where the rule or a person accepted it.
 
     Parameters
     ----------
     model_id
-        Identity of a trained model (templated).
+        Identity of a model that was validated (templated).
+    answer
+        What :class:`ApproveModelOperator` returned (templated); None: nobody was asked.
+
+    Returns
+    -------
+    str
+        Identity of the model, which is in force.  Where it is not, for it was refused or another one was put in force
+        since, the task is skipped, and nobody is told of a model in force.
     """
 
-    template_fields: Sequence[str] = ("model_id",)
+    template_fields: Sequence[str] = ("model_id", "answer")
     ui_color = "#fdebd0"
 
-    def __init__(self, *, model_id: Templated, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, model_id: Templated, answer: Templated = None, **kwargs: Any) -> None:
+        super().__init__(**{"outlets": [MODEL_IN_FORCE]} | kwargs)
         self.model_id = model_id
+        self.answer = answer
 
     def execute(self, context: Context) -> str:
-        """Accept the model; running it again changes nothing."""
-        from include.pipeline.train import accept_model
+        """Put it in force; running it again changes nothing."""
+        from include.pipeline.acceptance import Answer, decide
         from include.pipeline.workspace import Workspace
 
+        answer = Answer(**self.answer) if self.answer else None
         with Workspace.open() as workspace:
-            accept_model(workspace, self.model_id, f"{context['dag_run'].dag_id} {context['dag_run'].run_id}")
+            model = decide(workspace, self.model_id, f"{context['dag_run'].dag_id} {context['dag_run'].run_id}", answer)
+            if model is None:
+                raise AirflowSkipException(f"model {self.model_id} does not come into force: the lines above say why")
+            _tell(context, workspace.settings.model_name, model.id)
         return str(self.model_id)
+
+
+class PutModelInForceOperator(BaseOperator):
+    """Put a model in force because a person says so: an earlier one, one that was refused, one that waits for an answer.
+
+    Who it was is the one who started the run.
+
+    Parameters
+    ----------
+    model_id
+        Its identity, or the first 12 characters of it (templated).
+    reason
+        Why; it is kept with the model (templated).
+
+    Returns
+    -------
+    str
+        Identity of the model.  One that is not on record, or whose file is not whole, fails the task, and the model in force
+        stays.
+    """
+
+    template_fields: Sequence[str] = ("model_id", "reason")
+    ui_color = "#fdebd0"
+
+    def __init__(self, *, model_id: Templated, reason: Templated, **kwargs: Any) -> None:
+        super().__init__(**{"outlets": [MODEL_IN_FORCE]} | kwargs)
+        self.model_id = model_id
+        self.reason = reason
+
+    def execute(self, context: Context) -> str:
+        """Put it in force; running it again changes nothing."""
+        from apogee_cannon.outcomes import bad_input_fails
+        from include.pipeline.acceptance import go_back
+        from include.pipeline.workspace import Workspace
+
+        who = context["dag_run"].triggering_user_name or f"somebody, by {context['dag_run'].run_id}"
+        with Workspace.open() as workspace, bad_input_fails(context, f"model {self.model_id}"):
+            model, _ = go_back(workspace, str(self.model_id), str(self.reason), who)
+            _tell(context, workspace.settings.model_name, model.id, str(self.reason))
+        return str(model.id)
+
+
+def _tell(context: Context, name: str, model_id: str, reason: str = "accepted") -> None:
+    """Say with the asset's event which model is in force."""
+    context["outlet_events"][MODEL_IN_FORCE].extra = {"model_id": model_id, "name": name, "reason": reason}

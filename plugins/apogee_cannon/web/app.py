@@ -6,7 +6,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import requires_access_view
 from fastapi import Depends, FastAPI
 
-from apogee_cannon.web.routes import router
+from apogee_cannon.web import model_routes, routes
 
 
 def create_app() -> FastAPI:
@@ -16,5 +16,6 @@ def create_app() -> FastAPI:
     """
     allowed = Depends(requires_access_view(AccessView.PLUGINS))
     app = FastAPI(title="APOGEE nights", dependencies=[allowed], docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(router)
+    app.include_router(routes.router)
+    app.include_router(model_routes.router)
     return app

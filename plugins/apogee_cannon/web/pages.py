@@ -40,7 +40,7 @@ def overview_page(request: Request, rows: Sequence[NightRow], telescopes: Sequen
     older = min(row.night.mjd for row in rows) - 1 if rows else None
     always = {FileStatus.DONE, FileStatus.REJECTED, FileStatus.FAILED, FileStatus.WAITING}
     shown = [status for status in FileStatus if status in always or any(row.counts[status] for row in rows)]
-    return _page(request, "nights.html", rows=rows, telescopes=telescopes, older=older, shown=shown)
+    return page(request, "nights.html", rows=rows, telescopes=telescopes, older=older, shown=shown)
 
 
 def night_page(request: Request, status: NightStatus) -> HTMLResponse:
@@ -49,26 +49,28 @@ def night_page(request: Request, status: NightStatus) -> HTMLResponse:
     over, _ = finished(site, [status.night.mjd], datetime.now(UTC))
     again = [] if status.verdict.is_done else backfill_lines(site, over, options=["--reprocess-behavior", "completed"])
     files = sorted(status.files, key=lambda file: (_URGENCY.index(file.status), file.path))
-    return _page(request, "night.html", status=status, files=files, site=site, again=again)
+    return page(request, "night.html", status=status, files=files, site=site, again=again)
 
 
 def result_page(request: Request, found: Lineage) -> HTMLResponse:
     """Return the page of one result: what made it."""
-    return _page(request, "result.html", lineage=found, parts=lineage.facts(found))
+    return page(request, "result.html", lineage=found, parts=lineage.facts(found))
 
 
 def star_page(request: Request, obj: str, found: Sequence[Lineage]) -> HTMLResponse:
     """Return the page of a star: its current result by each model."""
-    return _page(request, "star.html", obj=obj, found=found)
+    return page(request, "star.html", obj=obj, found=found)
 
 
-def _page(request: Request, template: str, **values: Any) -> HTMLResponse:
+def page(request: Request, template: str, *, frames: str = "'none'", **values: Any) -> HTMLResponse:
+    """Return a template filled in; `frames`: from where it may frame others, as a content security policy says it."""
     root = root_of(request)
     nonce = secrets.token_urlsafe(16)
     airflow = root.removesuffix(URL_PREFIX)
     html = _environment().get_template(template).render(root=root, airflow=airflow, nonce=nonce, **values)
     own = f"'nonce-{nonce}'"
-    policy = f"default-src 'none'; style-src {own}; script-src {own}; base-uri 'none'; form-action 'none'"
+    sources = f"style-src {own}; script-src {own}; frame-src {frames}"
+    policy = f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
     return HTMLResponse(html, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
 
 

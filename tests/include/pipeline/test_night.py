@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from include.catalog.records import FileOutcome
 from include.errors import BadInputError, Reason
+from include.pipeline.acceptance import accept_model
 from include.pipeline.identities import (
     InferenceParameters,
     NormalizationParameters,
@@ -20,7 +21,7 @@ from include.pipeline.infer import infer_labels
 from include.pipeline.night import NightKey, Scope, batches, list_night, look_at_night
 from include.pipeline.normalize import normalize_file
 from include.pipeline.publish import NightSummary, publish_night
-from include.pipeline.train import accept_model, train_model
+from include.pipeline.train import train_model
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.damage import Damage, damage

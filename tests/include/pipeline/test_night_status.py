@@ -13,6 +13,7 @@ from include.catalog.file_status import FileStatus
 from include.catalog.night_status import Night, RunOfNight
 from include.catalog.records import FileState, ListedState, RejectionRecord, Stage, subject_of_path
 from include.errors import BadInputError, Reason
+from include.pipeline.acceptance import accept_model
 from include.pipeline.identities import (
     InferenceParameters,
     NormalizationParameters,
@@ -24,7 +25,7 @@ from include.pipeline.night import NightKey, list_night
 from include.pipeline.night_status import NightStatus, night_status, nightly_identities, nights_overview
 from include.pipeline.normalize import normalize_file
 from include.pipeline.publish import publish_night
-from include.pipeline.train import accept_model, train_model
+from include.pipeline.train import train_model
 from include.pipeline.verdicts import MEANING, NAMES, verdict
 from include.pipeline.workspace import Workspace
 from include.simulation.damage import Damage, damage

@@ -16,9 +16,10 @@ from include.cannon.training_set import TrainingSet
 from include.catalog.records import VerdictOutcome
 from include.errors import BadInputError, Reason
 from include.pipeline import train
+from include.pipeline.acceptance import accept_model
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.infer import read_model
-from include.pipeline.train import accept_model, train_model, training_due, training_identity
+from include.pipeline.train import train_model, training_due, training_identity
 from include.pipeline.workspace import Workspace
 
 

@@ -11,12 +11,12 @@ import pytest
 from apogee_cannon.local import __main__ as command
 from apogee_cannon.local.processes import AirflowError
 from apogee_cannon.local.report import comparison, night_summaries
+from include.pipeline.acceptance import accept_model
 from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
 from include.pipeline.infer import infer_labels
 from include.pipeline.night import NightKey, list_night
 from include.pipeline.normalize import normalize_file
 from include.pipeline.publish import publish_night
-from include.pipeline.train import accept_model
 from include.pipeline.workspace import Workspace
 from include.simulation.survey import SyntheticSurvey
 

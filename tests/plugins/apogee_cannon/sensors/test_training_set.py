@@ -69,7 +69,8 @@ def test_any_verdict_is_one(workspace: Workspace, path: Path, outcome: VerdictOu
         judge(workspace, training_identity(path, PARAMETERS), outcome)
         deferred(sensor(path).execute, {})
         return
-    from include.pipeline.train import accept_model, train_model
+    from include.pipeline.acceptance import accept_model
+    from include.pipeline.train import train_model
 
     accept_model(workspace, train_model(workspace, path, PARAMETERS), "test")
     deferred(sensor(path).execute, {})
