@@ -123,7 +123,7 @@ def question_open(workspace: Workspace, identity: str) -> tuple[bool, str]:
 def record_answer(workspace: Workspace, identity: str, answer: Answer) -> None:
     """Record a refusal as it comes; an approval is recorded by :func:`decide`, which puts the model in force first."""
     if not answer.approved:
-        details = _details(_report(workspace, identity), answer)
+        details = _details(read_report(workspace, identity), answer)
         refuse_model(workspace, identity, answer.decided_by, answer.sentence, details=details)
 
 

@@ -33,6 +33,8 @@ def test_every_dag_loads(dagbag: DagBag) -> None:
         "apogee_stars",
         "apogee_summary",
         "cannon_reanalysis",
+        "cannon_model_in_force",
+        "cannon_train",
         "cannon_training",
     }
 

@@ -85,3 +85,19 @@ def test_a_model_is_chosen_by_the_beginning_of_its_identity(with_model: Catalog)
     for wrong in (identity[:20], identity[:11], "_" * 12, "%" * 64, "dwarfs"):
         with pytest.raises(CatalogError, match="expected the identity of a model"):
             with_model.choose_model(wrong)
+
+
+def test_the_history_of_a_name_says_who_and_why_and_leaves_other_names_alone(catalog: Catalog) -> None:
+    for name in ("giants", "dwarfs"):
+        catalog.record_model(model(name))
+    catalog.put_in_force("giants", model("giants").id, "the rule", "no worse")
+    catalog.put_in_force("dwarfs", model("giants").id, "a person")
+    catalog.put_in_force("giants", model("dwarfs").id, "a person", "better for cool stars")
+    found = [(each.model_id, each.decided_by, each.reason) for each in catalog.in_force_history("giants")]
+    assert found == [
+        (model("giants").id, "the rule", "no worse"),
+        (model("dwarfs").id, "a person", "better for cool stars"),
+    ]
+    assert [each.name for each in catalog.in_force_history()] == ["giants", "dwarfs", "giants"]
+    assert catalog.model_in_force("dwarfs") == model("giants")
+    assert [each.id for each in catalog.models()] == sorted([model("giants").id, model("dwarfs").id])

@@ -18,6 +18,7 @@ import apogee_cannon
 ROOT = Path(__file__).resolve().parents[3]
 FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "AcceptModelOperator": {"model_id": "m"},
+    "ApproveModelOperator": {"model_id": "m"},
     "ApStarSensor": {"telescope": "apo25m"},
     "ContinuumNormalizeOperator": {"apstar_paths": [], "continuum_regions_path": "regions.txt"},
     "FetchApStarOperator": {"star": {}},
@@ -32,6 +33,7 @@ FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "PublishReanalysisOperator": {"model_id": "m", "continuum_regions_path": "regions.txt"},
     "PublishSummaryOperator": {"continuum_regions_path": "regions.txt"},
     "ReanalyseOperator": {"batch": {}, "model_id": "m", "continuum_regions_path": "regions.txt"},
+    "PutModelInForceOperator": {"model_id": "m", "reason": "why"},
     "ReportFolderOperator": {
         "folder": "/data/incoming",
         "model_id": "m",
@@ -42,6 +44,7 @@ FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "RetainProductsOperator": {},
     "TrainCannonOperator": {"training_set_path": "t.pkl", "label_names": "TEFF"},
     "TrainingSetSensor": {"training_set_path": "t.pkl", "label_names": "TEFF"},
+    "ValidateModelOperator": {"model_id": "m"},
 }
 OPERATORS = sorted(FIRST_ARGUMENTS)
 
@@ -124,6 +127,7 @@ def test_public_names_and_their_parameters_are_documented(name: str) -> None:
         ("FetchNightOperator", {"use_remote": False, "parallel": 4}),
         ("PlanReanalysisOperator", {"batch_size": 5000, "max_batches": 300}),
         ("ApStarSensor", {"wait": 12, "settle_time": 600, "star": None}),
+        ("ApproveModelOperator", {"answer_days": 7}),
         ("TrainingSetSensor", {"order": 2, "regularization": 0}),
     ],
 )

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_cannon import AcceptModelOperator, PinModelOperator, TrainCannonOperator
+from apogee_cannon import AcceptModelOperator, PinModelOperator, TrainCannonOperator, ValidateModelOperator
 from include.catalog.records import VerdictOutcome
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.train import training_identity
 from include.pipeline.workspace import Workspace
 from tests.plugins.apogee_cannon.conftest import MakeContext
+from tests.plugins.apogee_cannon.operators.test_approval import with_events
 
 
 def train(workspace: Workspace, context: Any, **arguments: Any) -> str:
@@ -55,9 +56,10 @@ def test_arguments_that_are_no_numbers_fail_at_once(workspace: Workspace, make_c
 
 def test_a_model_comes_into_force_and_is_pinned(workspace: Workspace, model_id: str, make_context: MakeContext) -> None:
     pin: Any = PinModelOperator(task_id="pin")
-    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id)
+    validate: Any = ValidateModelOperator(task_id="validate", model_id=model_id)
+    accept: Any = AcceptModelOperator(task_id="accept", model_id=validate.execute(make_context()))
     assert pin.execute(make_context()) == ""
-    assert [accept.execute(make_context()) for _ in range(2)] == [model_id, model_id]
+    assert [accept.execute(with_events(make_context())) for _ in range(2)] == [model_id, model_id]
     assert pin.execute(make_context()) == model_id
     verdict = workspace.catalog.verdict(model_id)
     assert verdict is not None
@@ -65,10 +67,9 @@ def test_a_model_comes_into_force_and_is_pinned(workspace: Workspace, model_id: 
 
 
 def test_the_pin_is_of_the_installation_s_own_name(
-    model_id: str, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, model_id: str, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id)
-    accept.execute(make_context())
+    workspace.catalog.put_in_force("giants", model_id, "test")
     monkeypatch.setenv("APOGEE_CANNON_MODEL_NAME", "dwarfs")
     pin: Any = PinModelOperator(task_id="pin")
     assert pin.execute(make_context()) == ""
