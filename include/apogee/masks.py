@@ -1,7 +1,7 @@
 """The bit masks of APOGEE spectra, each bit with the sentence that explains it to a person.
 
-The data model is ``APOGEE_PIXMASK`` and ``APOGEE_STARFLAG`` of the SDSS bit mask tables; the bits kept their meaning
-from DR12 to SDSS-V.
+The data model is ``APOGEE_PIXMASK``, ``APOGEE_STARFLAG``, ``APOGEE_ASPCAPFLAG`` and ``APOGEE_EXTRATARG`` of the SDSS bit
+mask tables; the bits kept their meaning from DR12 to SDSS-V.
 """
 
 from __future__ import annotations
@@ -54,6 +54,46 @@ class StarFlag(ExplainedFlag):
     RV_FAIL = 1 << 22, "No velocity could be measured."
 
 
+class AspcapFlag(ExplainedFlag):
+    """Bits of ASPCAPFLAG, what SDSS's own analysis says of a star's labels: below 16 warnings, from 16 on faults."""
+
+    TEFF_WARN = 1 << 0, "The effective temperature may be in doubt."
+    LOGG_WARN = 1 << 1, "The surface gravity may be in doubt."
+    VMICRO_WARN = 1 << 2, "The microturbulence may be in doubt."
+    M_H_WARN = 1 << 3, "The metallicity may be in doubt."
+    ALPHA_M_WARN = 1 << 4, "The abundance of the alpha elements may be in doubt."
+    C_M_WARN = 1 << 5, "The abundance of carbon may be in doubt."
+    N_M_WARN = 1 << 6, "The abundance of nitrogen may be in doubt."
+    STAR_WARN = 1 << 7, "One of the warnings that concern the whole star is set."
+    CHI2_WARN = 1 << 8, "The best model fits poorly."
+    COLORTE_WARN = 1 << 9, "The temperature does not go together with the colour."
+    ROTATION_WARN = 1 << 10, "The lines are broad, which may harm the labels."
+    SN_WARN = 1 << 11, "The signal-to-noise ratio is low."
+    TEFF_BAD = 1 << 16, "The effective temperature is bad."
+    LOGG_BAD = 1 << 17, "The surface gravity is bad."
+    VMICRO_BAD = 1 << 18, "The microturbulence is bad."
+    M_H_BAD = 1 << 19, "The metallicity is bad."
+    ALPHA_M_BAD = 1 << 20, "The abundance of the alpha elements is bad."
+    C_M_BAD = 1 << 21, "The abundance of carbon is bad."
+    N_M_BAD = 1 << 22, "The abundance of nitrogen is bad."
+    STAR_BAD = 1 << 23, "One of the faults that concern the whole star is set."
+    CHI2_BAD = 1 << 24, "The best model does not fit."
+    COLORTE_BAD = 1 << 25, "The temperature contradicts the colour."
+    ROTATION_BAD = 1 << 26, "The lines are so broad that the labels are bad."
+    SN_BAD = 1 << 27, "The signal-to-noise ratio is too low."
+    NO_ASPCAP_RESULT = 1 << 31, "The analysis gave no result."
+
+
+class ExtraTarget(ExplainedFlag):
+    """Bits of EXTRATARG, why an entry of a summary is not one of the main survey."""
+
+    NOT_MAIN = 1 << 0, "The star was not selected for the main survey."
+    COMMISSIONING = 1 << 1, "The star was observed in commissioning."
+    TELLURIC = 1 << 2, "The star was observed to measure the atmosphere."
+    APO1M = 1 << 3, "The star was observed with the 1 m telescope."
+    DUPLICATE = 1 << 4, "Another entry of the same star is the better one."
+
+
 BAD_PIXEL = (
     PixelMask.BADPIX
     | PixelMask.CRPIX
@@ -69,3 +109,17 @@ BAD_PIXEL = (
 
 BAD_STAR = StarFlag.BAD_PIXELS | StarFlag.VERY_BRIGHT_NEIGHBOR | StarFlag.BAD_RV_COMBINATION | StarFlag.RV_FAIL
 """Labels of a star with any of these bits are not to be trusted."""
+
+UNFIT_STAR = (
+    BAD_STAR
+    | StarFlag.COMMISSIONING
+    | StarFlag.LOW_SNR
+    | StarFlag.PERSIST_JUMP_POS
+    | StarFlag.PERSIST_JUMP_NEG
+    | StarFlag.SUSPECT_BROAD_LINES
+    | StarFlag.MULTIPLE_SUSPECT
+)
+"""A star with any of these bits is no example of its labels: its spectrum is bad, or not that of a single star at rest."""
+
+BAD_ASPCAP = ~((1 << 16) - 1)
+"""Labels of a star with any bit of ASPCAPFLAG from 16 on are bad or not there, also where the bit is not in the list."""

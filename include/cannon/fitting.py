@@ -111,6 +111,8 @@ def provenance(
         "scipy": version("scipy"),
         "python": platform.python_version(),
     }
+    if "normalization" in training_set.provenance:
+        values["normalization"] = training_set.provenance["normalization"]
     if trainer.s2 is not None:
         values["scatter"] = digest_bytes(trainer.s2.tobytes())
     return values | ({} if validation is None else validation.summary(training_set.label_names))

@@ -61,6 +61,17 @@ class ArchiveIndex(Part):
         with self._database.read() as connection:
             return list(connection.scalars(select(FILE.c.path).where(*_is_there(telescope)).order_by(FILE.c.path)))
 
+    def paths_of_stars(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the paths that are there and whose content is of these stars, by star and path; others are left out."""
+        found: dict[str, list[str]] = {}
+        columns = select(SPECTRUM.c.obj, FILE.c.path).join(FILE, FILE.c.digest == SPECTRUM.c.digest)
+        query = columns.where(FILE.c.state == FileState.PRESENT).order_by(SPECTRUM.c.obj, FILE.c.path)
+        with self._database.read() as connection:
+            for chunk in chunks(set(names)):
+                for obj, path in connection.execute(query.where(SPECTRUM.c.obj.in_(chunk))):
+                    found.setdefault(obj, []).append(path)
+        return found
+
     def mark_gone(self, paths: Iterable[str]) -> None:
         """Record that `paths` are not there any more; their last content stays known."""
         gone = [{"key": path, "state": FileState.GONE, "scanned_at": utc_now()} for path in sorted(set(paths))]

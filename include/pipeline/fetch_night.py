@@ -60,7 +60,7 @@ def fetch_night(workspace: Workspace, telescope: str, mjd: int, *, parallel: int
             record_rejection(workspace, file.path, Stage.FETCH, file.error)
     # On record at once: the run's listing may be content with a scan from before the fetching.
     register_arrivals(workspace, [file.path for file in files if file.outcome is FetchOutcome.FETCHED])
-    _raise_trouble(files)
+    raise_trouble(files)
     return _counts(len(expected.files), len(missing), files)
 
 
@@ -80,8 +80,16 @@ def _counts(n_expected: int, n_missing: int, files: list[Fetched]) -> dict[str, 
     }
 
 
-def _raise_trouble(files: list[Fetched]) -> None:
-    """Raise what may pass, so that it is tried again, and else what needs a person."""
+def raise_trouble(files: list[Fetched]) -> None:
+    """Raise what may pass, so that it is tried again, and else what needs a person.
+
+    Raises
+    ------
+    OSError
+        A file could not be fetched this time.
+    PermissionError
+        The server refused one, and none failed for other trouble.
+    """
     for outcome, kind, advice in (
         (FetchOutcome.FAILED, OSError, "try again later"),
         (FetchOutcome.REFUSED, PermissionError, "let a person act"),

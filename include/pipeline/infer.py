@@ -23,6 +23,7 @@ from include.pipeline.identities import InferenceParameters, result_id
 from include.pipeline.outcome import Outcome, attempt, record_together
 from include.pipeline.rebuild import read_or_rebuild
 from include.pipeline.result_rows import result_rows
+from include.pipeline.trained_normalization import check_model, recorded_normalization
 
 if TYPE_CHECKING:
     from include.cannon.model import CannonModel
@@ -100,13 +101,15 @@ def infer_files(
     Returns
     -------
     list of Outcome
-        What became of each file, in their order.  A fault is a BadInputError where the content is nowhere any more, a
-        :class:`NotNormalizedError`, or what :func:`include.pipeline.rebuild.read_or_rebuild` raises.
+        What became of each file, in their order.  A fault is a BadInputError where the content is nowhere any more, or where
+        the model was trained with another normalisation than the file's, a :class:`NotNormalizedError`, or what
+        :func:`include.pipeline.rebuild.read_or_rebuild` raises.
 
     Raises
     ------
     BadInputError
-        The model is not on record, or its file is not there or not whole.
+        The model is not on record, its file is not there or not whole, or it was trained with another normalisation than
+        every file's.
     OSError
         The model or the catalogue cannot be read now; try again.
     """
@@ -120,9 +123,17 @@ def infer_files(
     due = [item for item, identity in identities.items() if identity not in existing]
     if due:
         model = model or read_model(workspace, model_id)
+        run.trained = recorded_normalization(model.metadata)
+        if run.trained is None:
+            log.warning(
+                "model %s has no record of its training set's normalisation; it is taken to be this one",
+                short(model_id),
+            )
         for some in chunks(due, INFERRED_TOGETHER):
             faults = run.of(model, {item: identities[item] for item in some}, compare=again)
             outcomes |= {item: Outcome(item, fault=fault) for item, fault in faults.items()}
+        if run.n_refused == len(due):
+            raise outcomes[due[0]].fault or AssertionError("a file that was refused has a fault")
     log.info(
         "%d file(s) inferred with model %s in %.2f s, %d complete before",
         len(due), short(model_id), time.perf_counter() - started, len(identities) - len(due),
@@ -176,6 +187,8 @@ class _Run:
     def __init__(self, workspace: Workspace, model_id: str, parameters: InferenceParameters) -> None:
         self.workspace, self.model_id, self.parameters = workspace, model_id, parameters
         self.parts = parameters.as_json()
+        self.trained: dict[str, object] | None = None
+        self.n_refused = 0
 
     def of(self, model: CannonModel, identities: dict[str, str], *, compare: bool) -> dict[str, Exception]:
         """Infer some files and record their results; the faults, by normalisation."""
@@ -197,6 +210,11 @@ class _Run:
             raise NotNormalizedError(
                 f"no normalisation {short(item)} in the catalogue: run the file's normalize task first."
             )
+        try:
+            check_model(self.model_id, self.trained, record.parameters)
+        except BadInputError:
+            self.n_refused += 1
+            raise
         return _File(identity, record, read_or_rebuild(self.workspace, record))
 
     def _infer(self, model: CannonModel, files: Sequence[_File]) -> list[Outcome[ResultRecord]]:

@@ -16,6 +16,7 @@ from include.code_version import code_version
 from include.errors import BadInputError, Reason
 from include.identity import digest_file, short
 from include.pipeline.identities import TrainingParameters, model_id
+from include.pipeline.trained_normalization import check_training_set, recorded_normalization
 
 if TYPE_CHECKING:
     from include.cannon.model import CannonModel
@@ -102,6 +103,8 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
     training_set: TrainingSet = TrainingSet.read(path)
     if model_id(training_set.digest, parameters.as_json()) != identity:
         raise OSError(f"{path} was rewritten while it was read: it is tried again")
+    normalization = recorded_normalization(training_set.provenance)
+    check_training_set(workspace, path, normalization)
     try:
         model = CannonModel.train(
             training_set,
@@ -132,6 +135,8 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
             method_version=METHOD_VERSION,
             seconds=seconds,
             code_version=code_version(),
+            normalization=normalization,
+            provenance=dict(training_set.provenance) or None,
         )
     )
     log.info("model %s: %d stars, %d pixels, trained in %.1f s", short(identity), n_stars, n_pixels, seconds)

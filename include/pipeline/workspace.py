@@ -60,6 +60,10 @@ class Workspace:
         """Where the report on a model is kept, beside it: its numbers (``json``) or its page (``html``)."""
         return self.settings.data_dir / "models" / f"{model_id}.report.{kind}"
 
+    def training_plan_path(self, identity: str) -> Path:
+        """Where the plan of a training set is kept: its stars, and how they were chosen."""
+        return self.settings.data_dir / "training_plans" / f"{identity}.json"
+
     def night_path(self, telescope: str, mjd: int, *, visits: bool = False) -> Path:
         """Where the table of a night is kept: a row a star, or a row a visit."""
         kind = "apogeeNightVisits" if visits else "apogeeNight"

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from apogee_cannon.operators.stars import ListStarsOperator, ReportStarsOperator
     from apogee_cannon.operators.summary import PublishSummaryOperator
     from apogee_cannon.operators.train import TrainCannonOperator
+    from apogee_cannon.operators.training_set import (
+        FindTrainingSpectraOperator,
+        SelectTrainingStarsOperator,
+        WriteTrainingSetOperator,
+    )
     from apogee_cannon.operators.validate import ValidateModelOperator
     from apogee_cannon.sensors.apstar import ApStarSensor
     from apogee_cannon.sensors.training_set import TrainingSetSensor
@@ -34,6 +39,7 @@ _MODULE_OF = {
     "ContinuumNormalizeOperator": "apogee_cannon.operators.normalize",
     "FetchApStarOperator": "apogee_cannon.operators.fetch",
     "FetchNightOperator": "apogee_cannon.operators.fetch_night",
+    "FindTrainingSpectraOperator": "apogee_cannon.operators.training_set",
     "InferLabelsOperator": "apogee_cannon.operators.infer",
     "ListApStarsOperator": "apogee_cannon.operators.nights",
     "ListFolderOperator": "apogee_cannon.operators.folder",
@@ -49,9 +55,11 @@ _MODULE_OF = {
     "PublishSummaryOperator": "apogee_cannon.operators.summary",
     "ReportStarsOperator": "apogee_cannon.operators.stars",
     "RetainProductsOperator": "apogee_cannon.operators.retention",
+    "SelectTrainingStarsOperator": "apogee_cannon.operators.training_set",
     "TrainCannonOperator": "apogee_cannon.operators.train",
     "TrainingSetSensor": "apogee_cannon.sensors.training_set",
     "ValidateModelOperator": "apogee_cannon.operators.validate",
+    "WriteTrainingSetOperator": "apogee_cannon.operators.training_set",
 }
 
 __all__ = [
@@ -61,6 +69,7 @@ __all__ = [
     "ContinuumNormalizeOperator",
     "FetchApStarOperator",
     "FetchNightOperator",
+    "FindTrainingSpectraOperator",
     "InferLabelsOperator",
     "ListApStarsOperator",
     "ListFolderOperator",
@@ -76,9 +85,11 @@ __all__ = [
     "ReportFolderOperator",
     "ReportStarsOperator",
     "RetainProductsOperator",
+    "SelectTrainingStarsOperator",
     "TrainCannonOperator",
     "TrainingSetSensor",
     "ValidateModelOperator",
+    "WriteTrainingSetOperator",
 ]
 
 

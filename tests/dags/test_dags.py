@@ -36,6 +36,7 @@ def test_every_dag_loads(dagbag: DagBag) -> None:
         "cannon_model_in_force",
         "cannon_train",
         "cannon_training",
+        "cannon_training_set",
     }
 
 

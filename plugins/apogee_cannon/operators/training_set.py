@@ -1,0 +1,203 @@
+"""Make a training set: choose its stars, find their files, gather their spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from apogee_cannon.assets import TRAINING_SET
+from apogee_cannon.templated import Templated, rendered_flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import Context
+
+BATCH = 64
+"""Files that one task instance normalises."""
+
+
+class SelectTrainingStarsOperator(BaseOperator):
+    """Choose the stars of a training set from a table of labels.
+
+    Parameters
+    ----------
+    label_table
+        FITS or CSV, below the data folder or the archive (templated).
+    label_names
+        Labels of the set, in this order (templated).
+    cuts
+        Arguments of :class:`include.apogee.label_cuts.Cuts` (templated); what is not given has its default.
+    continuum_regions_path
+        As the normalising tasks of the nightly DAGs have it (templated).
+    telescope
+        Telescope of the entries that do not say (templated).
+    least_share
+        Pixels with weight in a smaller share of the stars are closed (templated).
+
+    Returns
+    -------
+    str
+        Identity of the plan, which is kept below the data folder.  The log has a table of what each cut took out.
+    """
+
+    template_fields: Sequence[str] = (
+        "label_table",
+        "label_names",
+        "cuts",
+        "continuum_regions_path",
+        "telescope",
+        "least_share",
+    )
+    ui_color = "#fdebd0"
+
+    def __init__(
+        self,
+        *,
+        label_table: Templated,
+        label_names: Templated,
+        cuts: Mapping[str, Templated],
+        continuum_regions_path: Templated,
+        telescope: Templated = "apo25m",
+        least_share: Templated = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.label_table = label_table
+        self.label_names = label_names
+        self.cuts = cuts
+        self.continuum_regions_path = continuum_regions_path
+        self.telescope = telescope
+        self.least_share = least_share
+
+    def execute(self, context: Context) -> str:
+        """Read the table, and choose.
+
+        Raises
+        ------
+        AirflowFailException
+            The table is not one, lies elsewhere, or a cut is impossible.
+        """
+        from include.apogee.label_cuts import Cuts
+        from include.pipeline.identities import NormalizationParameters
+        from include.pipeline.training_plan import TrainingSetParameters, allowed_table, plan_training_set
+        from include.pipeline.workspace import Workspace
+
+        with Workspace.open() as workspace, _fault_fails():
+            parameters = TrainingSetParameters(
+                label_names=tuple(self.label_names),
+                normalization=NormalizationParameters(regions=Path(self.continuum_regions_path)),
+                cuts=Cuts(**self.cuts),
+                telescope=str(self.telescope),
+                least_share=float(self.least_share),
+            )
+            return plan_training_set(workspace, allowed_table(workspace, self.label_table), parameters).identity
+
+
+class FindTrainingSpectraOperator(BaseOperator):
+    """Find the files of the stars of a plan, fetching what is not here if that is asked.
+
+    Parameters
+    ----------
+    plan_id
+        As :class:`SelectTrainingStarsOperator` returns it (templated).
+    use_remote
+        Whether anything is fetched (templated).
+    parallel
+        Transfers at a time (templated).
+
+    Returns
+    -------
+    list of list of str
+        Paths of the files that are here, in batches.  A star without a file is left out of the set, and no error.
+    """
+
+    template_fields: Sequence[str] = ("plan_id", "use_remote", "parallel")
+    ui_color = "#d7e3f4"
+
+    def __init__(
+        self, *, plan_id: Templated, use_remote: Templated = False, parallel: Templated = 4, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan_id = plan_id
+        self.use_remote = use_remote
+        self.parallel = parallel
+
+    def execute(self, context: Context) -> list[list[str]]:
+        """Find, and fetch."""
+        from airflow.sdk.configuration import conf
+
+        from include.pipeline.night import batches
+        from include.pipeline.training_plan import read_plan
+        from include.pipeline.training_spectra import find_spectra
+        from include.pipeline.workspace import Workspace
+
+        with Workspace.open() as workspace:
+            paths = find_spectra(
+                workspace,
+                read_plan(workspace, self.plan_id),
+                use_remote=rendered_flag(self.use_remote),
+                parallel=int(self.parallel),
+            )
+        at_most = conf.getint("core", "max_map_length", fallback=1024)
+        return batches(paths, max_batches=at_most, at_least=BATCH)
+
+
+class WriteTrainingSetOperator(BaseOperator):
+    """Gather the normalised spectra of a plan's stars, and write the training set.
+
+    Parameters
+    ----------
+    plan_id
+        As :class:`SelectTrainingStarsOperator` returns it (templated).
+    output_path
+        File to write, .pkl or .npz, below the data folder, or the installation's training set (templated).
+
+    Returns
+    -------
+    dict
+        Path, digest, number of stars, what each cut took out, and what else was left out, by reason.  The asset
+        ``cannon_training_set`` is updated with the most of it.
+    """
+
+    template_fields: Sequence[str] = ("plan_id", "output_path")
+    ui_color = "#fdebd0"
+
+    def __init__(self, *, plan_id: Templated, output_path: Templated, **kwargs: Any) -> None:
+        super().__init__(outlets=[TRAINING_SET], **kwargs)
+        self.plan_id = plan_id
+        self.output_path = output_path
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Gather, and write.
+
+        Raises
+        ------
+        AirflowFailException
+            No star is left, the output lies elsewhere, or the stars were not chosen or files not normalised.
+        """
+        from include.pipeline.make_training_set import write_training_set
+        from include.pipeline.training_plan import allowed_output
+        from include.pipeline.workspace import Workspace
+
+        if not self.plan_id:
+            raise AirflowFailException("no star was chosen: see the task that selects the stars.")
+        with Workspace.open() as workspace, _fault_fails():
+            report = write_training_set(workspace, self.plan_id, allowed_output(workspace, self.output_path)).as_json()
+        extra = {name: report[name] for name in ("digest", "stars", "path", "is_new", "label_table", "labels")}
+        context["outlet_events"][TRAINING_SET].extra = extra
+        return report
+
+
+@contextmanager
+def _fault_fails() -> Iterator[None]:
+    """Turn what a person must change into a failure of one line, which is not tried again."""
+    try:
+        yield
+    except (ValueError, LookupError) as fault:
+        raise AirflowFailException(str(fault)) from None
