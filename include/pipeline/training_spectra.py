@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.apogee.fetch_many import FetchOutcome, fetch_many
+from include.catalog.records import Stage
 from include.errors import BadInputError, Reason
-from include.pipeline.fetch import archive_and_keys, record_rejection
+from include.pipeline.fetch import archive_and_keys
 from include.pipeline.fetch_night import raise_trouble
 from include.pipeline.registration import register_arrivals
+from include.pipeline.rejection import record_rejection
 from include.pipeline.training_plan import PlannedStar, TrainingPlan
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def _fetch(workspace: Workspace, places: Mapping[str, Place], parallel: int) -> 
     files = fetch_many(workspace.archive(), wanted, remote_base=workspace.settings.remote_base, parallel=parallel)
     for file in files:
         if isinstance(file.error, BadInputError):
-            record_rejection(workspace, str(file.path), file.error)
+            record_rejection(workspace, file.path, Stage.FETCH, file.error)
     register_arrivals(workspace, [file.path for file in files if file.outcome is FetchOutcome.FETCHED])
     raise_trouble(files)
 
