@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     )
     order: int = Field(2, ge=1, le=4, description="Polynomial order of the model.")
     regularization: float = Field(0.0, ge=0.0, allow_inf_nan=False, description="L1 strength of the training.")
+    training_memory_gb: float | None = Field(
+        None,
+        gt=0.0,
+        allow_inf_nan=False,
+        description="Memory that a training may take, GB; default: 80 % of the machine's or the container's.",
+    )
     model_name: str = Field("giants", pattern=r"^[a-z0-9_-]+$", description="Name under which a model is in force.")
     reference_stars: Path | None = Field(
         None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from include.apogee.apstar import READER_VERSION
@@ -55,17 +56,56 @@ class InferenceParameters:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingParameters:
-    """What a model is trained with, besides the training set."""
+    """What a model is trained with, besides the training set (:mod:`include.pipeline.hyper_parameters` checks it).
+
+    Parameters
+    ----------
+    label_names
+        Labels that the model learns, in this order.
+    order
+        Degree of the polynomial in the labels.
+    regularization
+        Strength Lambda of the L1 penalty.
+    regularization_path
+        Strengths from which validation chooses one, in the place of `regularization`; none: that is taken.
+    censors
+        For a label, the wavelength ranges [low, high) on which it may act, vacuum Angstrom; no entry: everywhere.
+    scatter_rule
+        How the intrinsic scatter is estimated, a value of :class:`include.cannon.scatter.ScatterRule`.
+    """
 
     label_names: tuple[str, ...]
     order: int = 2
     regularization: float = 0.0
+    regularization_path: tuple[float, ...] = ()
+    censors: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    scatter_rule: str = "restricted"
 
     def as_json(self) -> dict[str, object]:
-        """Return the parameters as they enter an identity."""
+        """Return the parameters as they enter an identity.
+
+        What came later than the first three enters only where it is not the default: models of before keep their identity.
+        The order of strengths, labels and ranges makes no other model, and no other identity.
+        """
         from include.cannon.training import METHOD_VERSION
 
-        return {**asdict(self), "label_names": list(self.label_names), "method": METHOD_VERSION}
+        given: dict[str, object] = {}
+        if self.regularization_path:
+            given["regularization_path"] = sorted(set(self.regularization_path))
+        if self.censors:
+            given["censors"] = {
+                name: sorted([float(low), float(high)] for low, high in self.censors[name])
+                for name in sorted(self.censors)
+            }
+        if self.scatter_rule != "restricted":
+            given["scatter_rule"] = self.scatter_rule
+        return {
+            "label_names": list(self.label_names),
+            "order": self.order,
+            "regularization": self.regularization,
+            "method": METHOD_VERSION,
+            **given,
+        }
 
 
 @dataclass(frozen=True)

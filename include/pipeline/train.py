@@ -1,13 +1,16 @@
 """A training set becomes a model; whether it comes into force is decided in :mod:`include.pipeline.acceptance`.
 
 Takes a training set file and parameters; done already when the model of that identity exists, or a verdict says that it
-cannot; makes a model file and its row in the catalogue.
+cannot; makes a model file and its row in the catalogue.  A training that fails for another reason leaves a note
+(:mod:`include.pipeline.training_attempts`).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +18,12 @@ from include.catalog.records import ModelRecord, VerdictOutcome, VerdictRecord
 from include.code_version import code_version
 from include.errors import BadInputError, Reason
 from include.identity import digest_file, short
+from include.pipeline import training_attempts
+from include.pipeline.hyper_parameters import check_censored_pixels, check_hyper_parameters
 from include.pipeline.identities import TrainingParameters, model_id
 from include.pipeline.trained_normalization import check_training_set, recorded_normalization
+from include.pipeline.training_memory import check_memory
+from include.pipeline.training_progress import TrainingProgress
 
 if TYPE_CHECKING:
     from include.cannon.model import CannonModel
@@ -24,8 +31,6 @@ if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
-REPORT_EVERY = 5.0
-"""Seconds between two lines of progress."""
 
 
 def training_identity(path: str | Path, parameters: TrainingParameters) -> str:
@@ -46,24 +51,34 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
     ------
     BadInputError
         The training set is broken; the verdict is in the catalogue, and the same content is not tried again.
+    ValueError
+        The parameters cannot be trained with, whatever the training set.
+    NotEnoughMemoryError
+        The training needs more memory than it may take.
     OSError
         Trouble with the disk or the database that may pass; try again.
     """
+    check_hyper_parameters(parameters)
     with workspace.lock("train"):
+        training_attempts.tidy(workspace)
         identity = _identity(path, parameters)
         verdict = workspace.catalog.verdict(identity)
         if verdict and verdict.outcome is VerdictOutcome.BROKEN:
+            training_attempts.forget(workspace, identity)
             raise BadInputError(Reason.BAD_TRAINING_SET, verdict.reason)
         if workspace.catalog.model(identity) and workspace.model_path(identity).exists():
             log.info("model %s exists: nothing to train", short(identity))
+            training_attempts.forget(workspace, identity)
             return identity
-        try:
-            _train(workspace, Path(path), parameters, identity)
-        except BadInputError as fault:
-            _check_unchanged(path, parameters, identity)
-            log.error("training set %s: %s", path, fault.message)
-            _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
-            raise
+        with training_attempts.noted(workspace, identity) as note:
+            try:
+                check_memory(path, parameters, workspace.settings.training_memory_gb)
+                _train(workspace, Path(path), parameters, identity, note)
+            except BadInputError as fault:
+                _check_unchanged(path, parameters, identity)
+                log.error("training set %s: %s", path, fault.message)
+                _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
+                raise
         return identity
 
 
@@ -94,8 +109,7 @@ def _check_unchanged(path: str | Path, parameters: TrainingParameters, identity:
         raise OSError(f"{path} was rewritten while it was read: it is tried again")
 
 
-def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, identity: str) -> None:
-    from include.cannon.model import CannonModel
+def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, identity: str, note: Path) -> None:
     from include.cannon.training import METHOD_VERSION
     from include.cannon.training_set import TrainingSet
 
@@ -106,13 +120,7 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
     normalization = recorded_normalization(training_set.provenance)
     check_training_set(workspace, path, normalization)
     try:
-        model = CannonModel.train(
-            training_set,
-            label_names=parameters.label_names,
-            order=parameters.order,
-            regularization=parameters.regularization,
-            progress=_Progress(),
-        )
+        model = _fitted(training_set, parameters, note)
     except (ArithmeticError, ValueError) as fault:  # LinAlgError is a ValueError
         if isinstance(fault, BadInputError):
             raise
@@ -141,6 +149,49 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
     )
     log.info("model %s: %d stars, %d pixels, trained in %.1f s", short(identity), n_stars, n_pixels, seconds)
     log.info("%s", _validated(model))
+
+
+def _fitted(training_set: TrainingSet, parameters: TrainingParameters, note: Path) -> CannonModel:
+    """Train and validate; where a path is asked for, choose the strength of the penalty first."""
+    from include.cannon.model import CannonModel
+
+    check_censored_pixels(parameters, training_set.wavelength)
+    alive = partial(training_attempts.sign, note)
+    strength = parameters.regularization
+    chosen_from: dict[str, str] = {}
+    if parameters.regularization_path:
+        strength, chosen_from = _chosen_strength(training_set, parameters, TrainingProgress("choosing Lambda", alive))
+    model = CannonModel.train(
+        training_set,
+        label_names=parameters.label_names,
+        order=parameters.order,
+        regularization=strength,
+        scatter_rule=parameters.scatter_rule,
+        censors=parameters.censors or None,
+        progress=TrainingProgress("training", alive),
+    )
+    return model.with_metadata(**chosen_from)
+
+
+def _chosen_strength(
+    training_set: TrainingSet, parameters: TrainingParameters, progress: TrainingProgress
+) -> tuple[float, dict[str, str]]:
+    """The strength that a path's held-out stars choose, and what the model says of the path."""
+    from include.cannon.regularization_path import choose_regularization
+
+    path = choose_regularization(
+        training_set,
+        parameters.regularization_path,
+        parameters.label_names,
+        parameters.order,
+        censors=parameters.censors or None,
+        infer=False,  # the score decides; labels would take most of the time
+        progress=progress,
+    )
+    tried = dict(zip(path.strengths.tolist(), path.score.tolist(), strict=True))
+    scores = ", ".join(f"{strength:g}: {score:.6g}" for strength, score in tried.items())
+    log.info("Lambda %g is chosen, by the residuals of stars held back (%s)", path.chosen, scores)
+    return path.chosen, {"regularization_path": json.dumps([list(pair) for pair in tried.items()])}
 
 
 def _decide(
@@ -172,15 +223,3 @@ def _validated(model: CannonModel) -> str:
         f"validated, {found.n_folds} folds: {found.n_components} components, "
         f"correction {'on' if found.corrected else 'off'}; bias, rms: {labels}"
     )
-
-
-class _Progress:
-    """Says at most every :data:`REPORT_EVERY` seconds how far the training is, its validation included."""
-
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self.last >= REPORT_EVERY:
-            self.last = time.monotonic()
-            log.info("training: %d %%", 100 * done // total)

@@ -26,7 +26,11 @@ RETRIES: dict[str, Any] = {
     "retry_policy": ExceptionRetryPolicy(
         rules=[
             RetryRule(
-                exception=[*NOT_RETRIED, "include.catalog.CatalogError"],
+                exception=[
+                    *NOT_RETRIED,
+                    "include.catalog.CatalogError",
+                    "include.pipeline.training_memory.NotEnoughMemoryError",
+                ],
                 action=RetryAction.FAIL,
                 reason="a fault in the code or the configuration: trying again changes nothing",
             )

@@ -1,28 +1,93 @@
-"""Training parameters as a DAG's form or a template gives them: text, numbers or lists."""
+"""Training parameters as a DAG's form or a template gives them: text, numbers, lists or objects."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from apogee_cannon.templated import Templated
 
 if TYPE_CHECKING:
     from include.pipeline.identities import TrainingParameters
 
+SCATTER_RULES = ("restricted", "likelihood", "median")
+"""Values of :class:`include.cannon.scatter.ScatterRule`, which a DAG file does not import: a test holds them equal."""
+
 
 def training_parameters(
-    label_names: str | Sequence[str], order: int | str, regularization: float | str
+    label_names: str | Sequence[str],
+    order: int | str,
+    regularization: float | str,
+    regularization_path: Templated = (),
+    censors: Templated = None,
+    scatter_rule: str | None = SCATTER_RULES[0],
 ) -> TrainingParameters:
     """Return typed training parameters.
 
     Raises
     ------
     ValueError
-        A number is none, or no label is named.
+        A number is none, no label is named, or the parameters cannot be trained with
+        (:func:`include.pipeline.hyper_parameters.check_hyper_parameters`).
     """
+    from include.pipeline.hyper_parameters import check_hyper_parameters
     from include.pipeline.identities import TrainingParameters
 
-    names = label_names.strip("[]").replace("'", "").replace('"', "") if isinstance(label_names, str) else label_names
-    words = tuple(names.replace(",", " ").split()) if isinstance(names, str) else tuple(names)
+    words = _words(label_names)
     if not words:
         raise ValueError("label_names is empty: name at least one label, e.g. TEFF,LOGG,FE_H.")
-    return TrainingParameters(label_names=words, order=int(order), regularization=float(regularization))
+    parameters = TrainingParameters(
+        label_names=words,
+        order=int(order),
+        regularization=float(regularization),
+        regularization_path=_strengths(regularization_path),
+        censors=_ranges(censors),
+        scatter_rule=str(scatter_rule or SCATTER_RULES[0]),
+    )
+    check_hyper_parameters(parameters)
+    return parameters
+
+
+def _words(value: str | Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(value, str):
+        return tuple(value)
+    return tuple(value.strip("[]()").replace("'", "").replace('"', "").replace(",", " ").split())
+
+
+def _strengths(value: Templated) -> tuple[float, ...]:
+    """The strengths of a path, from numbers or from one text with commas between them; None is none."""
+    if value is None or value == "None":
+        return ()
+    items = _words(value) if isinstance(value, str) else value
+    try:
+        return tuple(float(item) for item in items)
+    except (TypeError, ValueError):
+        raise ValueError(f"regularization_path: expected numbers, such as 10, 100, 1000, got {value!r}.") from None
+
+
+def _ranges(value: Templated) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Censors from an object or from one in JSON; None and empty text are none."""
+    expected = 'censors: expected an object such as {"FE_H": [[15200, 15300]]}'
+    given = _of_text(value.strip()) if isinstance(value, str) else value
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{expected}, got {value!r}.")
+    try:
+        return {str(label): tuple((float(low), float(high)) for low, high in ranges) for label, ranges in given.items()}
+    except (TypeError, ValueError):
+        raise ValueError(f"{expected} of ranges [low, high] in Angstrom, got {value!r}.") from None
+
+
+def _of_text(text: str) -> object:
+    """What a JSON text says, or the text that a template without native rendering makes of an object."""
+    if text in ("", "None", "null"):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text

@@ -93,3 +93,18 @@ def test_changed_content_is_trained_anew_and_the_night_is_pinned_to_it(
     assert first.id != second.id
     run_dag("apogee_nightly_apo25m", datetime(2021, 3, 7, 2, tzinfo=UTC))
     assert {row["model"] for row in catalog.labels(night=59280, model=second.id)} == {second.id}
+
+
+def test_what_the_form_asks_for_is_trained_and_a_run_by_hand_does_not_wait(
+    run_dag: RunDag, installation: Settings, catalog: Catalog
+) -> None:
+    asked = {
+        "label_names": ["TEFF"], "order": 1, "regularization_path": [1, 1e9], "scatter_rule": "median",
+        "censors": {"TEFF": [[15200, 16000]]},
+    }  # fmt: skip
+    run_dag("cannon_training", **asked)
+    model = catalog.model_in_force("giants")
+    assert model is not None
+    assert {name: model.parameters[name] for name in asked} == asked
+    again = run_dag("cannon_training", **asked)
+    assert states(again)["training_set_changed"] == states(again)["train"] == ["skipped"], "there is a verdict on it"

@@ -38,7 +38,8 @@ def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     given = {
         "DATA_DIR": str(tmp_path), "RELEASE": "sdss5", "APRED": "1.2", "CATALOG_URL": "postgresql://h/db",
         "TRAINING_SET": "/t.npz", "CONTINUUM_REGIONS": "/r.txt", "LABEL_NAMES": "TEFF", "ORDER": "1",
-        "REGULARIZATION": "1e3", "MODEL_NAME": "dwarfs", "START_DATE": "2021-03-06", "REMOTE_BASE": "http://mirror",
+        "REGULARIZATION": "1e3", "TRAINING_MEMORY_GB": "6.5", "MODEL_NAME": "dwarfs",
+        "START_DATE": "2021-03-06", "REMOTE_BASE": "http://mirror",
         "VISIT_SUMMARY": "/sas/allVisit.fits",
         "NOTIFY": "night@example.org", "NIGHT_DEADLINE_HOURS": "20",
     }  # fmt: skip
@@ -49,7 +50,8 @@ def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert Settings().model_dump() == {
         "data_dir": tmp_path, "sas_base_dir": Path("/sas"), "release": "sdss5", "apred": "1.2",
         "catalog_url": "postgresql://h/db", "training_set": Path("/t.npz"), "continuum_regions": Path("/r.txt"),
-        "label_names": ("TEFF",), "order": 1, "regularization": 1000.0, "model_name": "dwarfs",
+        "label_names": ("TEFF",), "order": 1, "regularization": 1000.0, "training_memory_gb": 6.5,
+        "model_name": "dwarfs",
         "start_date": date(2021, 3, 6), "remote_base": "http://mirror",
         "visit_summary": Path("/sas/allVisit.fits"),
         "notify": ("night@example.org",), "night_deadline_hours": 20.0,
@@ -114,7 +116,7 @@ def test_a_misspelt_name_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch,
         ("ORDER", "0"), ("ORDER", "5"), ("ORDER", "two"), ("REGULARIZATION", "-1"), ("REGULARIZATION", "nan"),
         ("REGULARIZATION", "inf"), ("RELEASE", "../dr17"), ("MODEL_NAME", "a/b"), ("LABEL_NAMES", "TEFF TEFF"),
         ("LABEL_NAMES", ","), ("LABEL_NAMES", '["TEFF"'), ("LABEL_NAMES", "[1, 2]"), ("START_DATE", "yesterday"),
-        ("REMOTE_BASE", "ftp://x"),
+        ("REMOTE_BASE", "ftp://x"), ("TRAINING_MEMORY_GB", "0"), ("TRAINING_MEMORY_GB", "all"),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -33,6 +33,13 @@ class TrainCannonOperator(BaseOperator):
         Order of the polynomial in the labels (templated).
     regularization
         Strength of the L1 penalty, 0 for none (templated).
+    regularization_path
+        Strengths from which validation chooses one; `regularization` is 0 then (templated).
+    censors
+        For a label, the wavelength ranges on which it may act, vacuum Angstrom: ``{"FE_H": [[15200, 15800]]}``, as an object
+        or as JSON (templated).
+    scatter_rule
+        How the intrinsic scatter is estimated: ``restricted``, ``likelihood`` or ``median`` (templated).
 
     Returns
     -------
@@ -40,7 +47,15 @@ class TrainCannonOperator(BaseOperator):
         Identity of the model.  A broken training set gets a verdict in the catalogue, and the task is skipped.
     """
 
-    template_fields: Sequence[str] = ("training_set_path", "label_names", "order", "regularization")
+    template_fields: Sequence[str] = (
+        "training_set_path",
+        "label_names",
+        "order",
+        "regularization",
+        "regularization_path",
+        "censors",
+        "scatter_rule",
+    )
     ui_color = "#fdebd0"
 
     def __init__(
@@ -50,6 +65,9 @@ class TrainCannonOperator(BaseOperator):
         label_names: Templated,
         order: Templated = 2,
         regularization: Templated = 0,
+        regularization_path: Templated = (),
+        censors: Templated = None,
+        scatter_rule: Templated = "restricted",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,6 +75,10 @@ class TrainCannonOperator(BaseOperator):
         self.label_names = label_names
         self.order = order
         self.regularization = regularization
+        self.regularization_path = regularization_path
+        self.censors = censors
+        self.scatter_rule = scatter_rule
+        self._at_work = False
 
     def execute(self, context: Context) -> str:
         """Train, or find the model trained."""
@@ -66,11 +88,31 @@ class TrainCannonOperator(BaseOperator):
         from include.pipeline.workspace import Workspace
 
         started = utc_now()
-        parameters = training_parameters(self.label_names, self.order, self.regularization)
+        parameters = training_parameters(
+            self.label_names,
+            self.order,
+            self.regularization,
+            self.regularization_path,
+            self.censors,
+            self.scatter_rule,
+        )
         with Workspace.open() as workspace, bad_input_skips(context, f"training set {self.training_set_path}"):
-            identity = train_model(workspace, self.training_set_path, parameters)
+            self._at_work = True
+            try:
+                identity = train_model(workspace, self.training_set_path, parameters)
+            finally:
+                self._at_work = False
             self._tell(context, workspace.catalog.model(identity), since=started)
         return identity
+
+    def on_kill(self) -> None:
+        """End the training when the task is cleared, or its worker stops: what is half written goes.
+
+        Airflow calls this where the signal comes in, and would let the training go on until it is killed for good.
+        """
+        if self._at_work:
+            self._at_work = False
+            raise SystemExit("the training was ended from outside: the task was cleared or set, or its worker stops")
 
     def _tell(self, context: Context, model: ModelRecord | None, since: datetime) -> None:
         """Say beside the event of the asset which model was trained, and of what; one that was there has no event."""

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_cannon.templated import Templated
-from apogee_cannon.triggers.files import FilesSettledTrigger, signature
+from apogee_cannon.triggers.files import signature
+from apogee_cannon.triggers.training_set import TrainingSetTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from include.pipeline.identities import TrainingParameters
+
+log = logging.getLogger(__name__)
 DEFERRAL_MARGIN = timedelta(minutes=10)
+UNREADABLE_WAIT = timedelta(minutes=30)
+"""After which a file that could not be read is looked at again, though nothing about it changed."""
+FAULT_WAIT = timedelta(minutes=1)
+MOST_FAULTS = 6
+"""A look that fails is repeated after 1, 2, 4 ... minutes; after an hour of that its error fails the task."""
+
+
+BY_HAND = ("manual", "operator_triggered")
+"""Types of runs that somebody started, now and with parameters of their own."""
+
+
+class Look(NamedTuple):
+    """What a look at the training set found."""
+
+    identity: str | None = None
+    """Of the model that is to be trained now."""
+    again: datetime | None = None
+    """When to look again though the file does not change."""
+    reason: str = ""
+    """Why nothing is to be trained."""
 
 
 class TrainingSetSensor(BaseSensorOperator):
@@ -25,11 +50,17 @@ class TrainingSetSensor(BaseSensorOperator):
     parameters.  Touched, renamed, copied back or rewritten with the same bytes, it is not.  Nothing is remembered between
     two looks but the verdicts, so that a restart, a pause or a change during a training loses nothing.
 
+    A training that failed for another reason than a broken training set is waited with, longer each time it fails
+    (:mod:`include.pipeline.training_attempts`); another content or other parameters are not.
+
+    A run that was started by hand does not wait, but for a file that is being written: its training begins at once, or it is
+    skipped with the reason.  While it is queued, the run that waits makes room for it.
+
     Parameters
     ----------
     training_set_path
         The file (templated).
-    label_names, order, regularization
+    label_names, order, regularization, regularization_path, censors, scatter_rule
         As :class:`TrainCannonOperator` takes them (templated).
     settle_time
         Seconds for which the file must not have changed.
@@ -37,7 +68,15 @@ class TrainingSetSensor(BaseSensorOperator):
         Seconds of quiet after which the run ends as skipped.
     """
 
-    template_fields: Sequence[str] = ("training_set_path", "label_names", "order", "regularization")
+    template_fields: Sequence[str] = (
+        "training_set_path",
+        "label_names",
+        "order",
+        "regularization",
+        "regularization_path",
+        "censors",
+        "scatter_rule",
+    )
     ui_color = "#fcf3cf"
 
     def __init__(
@@ -47,6 +86,9 @@ class TrainingSetSensor(BaseSensorOperator):
         label_names: Templated,
         order: Templated = 2,
         regularization: Templated = 0,
+        regularization_path: Templated = (),
+        censors: Templated = None,
+        scatter_rule: Templated = "restricted",
         settle_time: float = 5.0,
         poke_interval: float = 10.0,
         timeout: float = 86400.0,
@@ -57,55 +99,144 @@ class TrainingSetSensor(BaseSensorOperator):
         self.label_names = label_names
         self.order = order
         self.regularization = regularization
+        self.regularization_path = regularization_path
+        self.censors = censors
+        self.scatter_rule = scatter_rule
         self.settle_time = settle_time
 
     def execute(self, context: Context) -> str:
         """Look once; defer only if there is nothing to train."""
-        return self._look(self._new_deadline())
+        return self._look(context, self._new_deadline())
 
-    def file_changed(self, context: Context, event: Mapping[str, Any], deadline: str | None = None) -> str:
-        """Look again at a file that has changed, or end a quiet day.
+    def file_changed(
+        self, context: Context, event: Mapping[str, Any], deadline: str | None = None, faults: int = 0
+    ) -> str:
+        """Look again at a file that has changed, or when that was to be, or end a quiet day.
 
         The triggerer hands on the deadline of the first look; ``airflow dags test`` does not, and waits anew.
         """
-        if not event["settled"]:
+        if event.get("queued"):
+            raise AirflowSkipException("another run of this DAG is queued, and goes first; the next one waits again")
+        if not event["settled"] and (deadline is None or datetime.now(UTC) >= datetime.fromisoformat(deadline)):
             raise AirflowSkipException(f"{self.training_set_path}: nothing new to train on")
-        return self._look(deadline or self._new_deadline())
+        return self._look(context, deadline or self._new_deadline(), faults)
 
     def _new_deadline(self) -> str:
         return (datetime.now(UTC) + timedelta(seconds=self.timeout)).isoformat()
 
-    def _look(self, deadline: str) -> str:
-        """Return the identity of the model that is due, or defer until the file changes."""
-        seen = signature(self.training_set_path)
-        trigger = FilesSettledTrigger([self.training_set_path], deadline, self.settle_time, self.poke_interval)
-        if seen is not None and trigger.settled():
-            identity = self._due()
-            if identity is not None:
-                return identity
-            trigger.known = {self.training_set_path: seen}
-        remaining = datetime.fromisoformat(deadline) - datetime.now(UTC)
+    def _look(self, context: Context, deadline: str, faults: int = 0) -> str:
+        """Return the identity of the model that is due, or defer until the file changes or a moment comes."""
+        by_hand = _is_by_hand(context)
+        parameters = self._parameters()
+        path, end = str(self.training_set_path), datetime.fromisoformat(deadline)
+        trigger = TrainingSetTrigger(
+            [path], deadline, self.settle_time, self.poke_interval, dag_id=None if by_hand else _dag_id(context)
+        )
+        seen = signature(path)
+        if seen is None:
+            self._say_missing(path, by_hand=by_hand)
+        elif trigger.settled():
+            look, faults = self._carefully(parameters, faults, by_hand=by_hand)
+            if look.identity is not None:
+                return look.identity
+            if by_hand and look.again is None:
+                raise AirflowSkipException(f"{path}: {look.reason}")
+            if signature(path) == seen:  # otherwise something else was looked at
+                trigger.known = {path: seen}
+            if look.again is not None:
+                trigger.deadline = min(look.again, end).isoformat()
         return self.defer(
             trigger=trigger,
             method_name="file_changed",
-            kwargs={"deadline": deadline},
-            timeout=remaining + DEFERRAL_MARGIN,
+            kwargs={"deadline": deadline, "faults": faults},
+            timeout=end - datetime.now(UTC) + DEFERRAL_MARGIN,
         )
 
-    def _due(self) -> str | None:
-        """Return the identity of the model that is to be trained, or None."""
+    def _parameters(self) -> TrainingParameters:
         from apogee_cannon.training_parameters import training_parameters
+
+        return training_parameters(
+            self.label_names,
+            self.order,
+            self.regularization,
+            self.regularization_path,
+            self.censors,
+            self.scatter_rule,
+        )
+
+    def _carefully(self, parameters: TrainingParameters, faults: int, *, by_hand: bool) -> tuple[Look, int]:
+        """Look; a fault, of the database or of the code, is given an hour.
+
+        Failing at once would start the next run at once, and so for ever: this DAG always has a run.
+        """
+        try:
+            return self._due(parameters, by_hand=by_hand), 0
+        except Exception as fault:
+            if by_hand or faults >= MOST_FAULTS:
+                raise
+            again = datetime.now(UTC) + FAULT_WAIT * 2**faults
+            log.warning(
+                "%s could not be looked at, %s: %s; again at %s", self.training_set_path, type(fault).__name__, fault,
+                _moment(again),
+            )  # fmt: skip
+            return Look(again=again), faults + 1
+
+    def _due(self, parameters: TrainingParameters, *, by_hand: bool) -> Look:
+        """Find out whether a model is to be trained, and when."""
         from include.pipeline.train import training_due, training_identity
+        from include.pipeline.training_attempts import check_notes, find_attempt
         from include.pipeline.workspace import Workspace
 
-        parameters = training_parameters(self.label_names, self.order, self.regularization)
+        path = self.training_set_path
         try:
-            identity = training_identity(self.training_set_path, parameters)
+            identity = training_identity(path, parameters)
         except OSError as fault:
-            # Failing would start the next run at once, and so for ever.
-            self.log.error("%s cannot be read: %s; let the worker's user read it", self.training_set_path, fault)
-            return None
+            if by_hand:
+                raise
+            again = datetime.now(UTC) + UNREADABLE_WAIT
+            log.error(
+                "%s cannot be read: %s; put a file there that the worker's user may read (it is looked at again when it "
+                "changes, or at %s)", path, fault, _moment(again),
+            )  # fmt: skip
+            return Look(again=again)
         with Workspace.open() as workspace:
             due, reason = training_due(workspace, identity)
-        self.log.info("%s, model %s: %s", self.training_set_path, identity, reason)
-        return identity if due else None
+            attempt = find_attempt(workspace, identity) if due else None
+            waits = attempt is not None and not by_hand and attempt.next_try > datetime.now(UTC)
+            if due and not waits:
+                check_notes(workspace)
+        log.info("%s, model %s: %s", path, identity, reason)
+        if attempt is not None and waits:
+            log.warning(
+                "the training was %s: next try at %s; mend the cause, and start a run by hand to have it at once",
+                attempt.sentence, _moment(attempt.next_try),
+            )  # fmt: skip
+            return Look(again=attempt.next_try)
+        return Look(identity if due else None, reason=reason)
+
+    def _say_missing(self, path: str, *, by_hand: bool) -> None:
+        """Say why there is no file, and what to do."""
+        from pathlib import Path
+
+        link = f", a link to {Path(path).readlink()}, which is not there" if Path(path).is_symlink() else ""
+        message = (
+            f"no training set at {path}{link}: put the file there, let the worker's user into its folders, or set "
+            "APOGEE_CANNON_TRAINING_SET"
+        )
+        if by_hand:
+            raise AirflowSkipException(message)
+        log.warning("%s; it is waited for", message)
+
+
+def _is_by_hand(context: Context) -> bool:
+    run: Any = context.get("dag_run")
+    return run is not None and str(getattr(run.run_type, "value", run.run_type)) in BY_HAND
+
+
+def _dag_id(context: Context) -> str | None:
+    run: Any = context.get("dag_run")
+    return None if run is None else str(run.dag_id)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

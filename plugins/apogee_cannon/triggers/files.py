@@ -11,7 +11,9 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 Signature = list[int]
-"""Size in bytes and time stamp in nanoseconds: what a glance tells of a file."""
+"""What a glance tells of a file: its size in bytes, when it was written and when anything about it changed (both in
+nanoseconds), and its number on the disk.  A copy that keeps size and time differs in the last two, and one that may be read
+now, and might not before, in the third."""
 
 
 class FilesSettledTrigger(BaseTrigger):
@@ -66,10 +68,17 @@ class FilesSettledTrigger(BaseTrigger):
             if await asyncio.to_thread(self.settled):
                 yield TriggerEvent({"settled": True})
                 return
+            if (interruption := await self.interruption()) is not None:
+                yield TriggerEvent(interruption)
+                return
             if self.deadline and datetime.now(UTC) >= datetime.fromisoformat(self.deadline):
                 yield TriggerEvent({"settled": False})
                 return
             await asyncio.sleep(self.poll_interval)
+
+    async def interruption(self) -> dict[str, Any] | None:
+        """What else ends the wait, as the event that tells of it; None: nothing, it goes on."""
+        return None
 
     def settled(self) -> bool:
         """Whether all files are there, changed since they were known, and quiet."""
@@ -83,9 +92,9 @@ class FilesSettledTrigger(BaseTrigger):
 
 
 def signature(path: str | Path) -> Signature | None:
-    """Return a file's size and time stamp; None when it is not there now, be it for a moment."""
+    """Return what a glance tells of a file, or of what a link points to; None when it is not there now."""
     try:
         stat = Path(path).stat()
     except OSError:
         return None
-    return [stat.st_size, stat.st_mtime_ns]
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

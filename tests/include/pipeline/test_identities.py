@@ -53,6 +53,32 @@ def test_each_parameter_makes_another_model() -> None:
     assert len(known) == 5
 
 
+def test_hyper_parameters_make_other_models_and_their_order_does_not() -> None:
+    ranges = {"TEFF": ((15200.0, 15300.0), (16000.0, 16100.0)), "LOGG": ((15200.0, 15300.0),)}
+    others = [
+        replace(TRAINING, regularization_path=(1.0, 10.0)),
+        replace(TRAINING, regularization_path=(1.0, 100.0)),
+        replace(TRAINING, censors=ranges),
+        replace(TRAINING, censors={"TEFF": ranges["TEFF"]}),
+        replace(TRAINING, scatter_rule="median"),
+    ]
+    known = {model_id("t" * 64, each.as_json()) for each in (TRAINING, *others)}
+    assert len(known) == 6
+    same = [
+        replace(TRAINING, regularization_path=(10, 1, 1)),
+        replace(TRAINING, censors={"LOGG": [[15200, 15300]], "TEFF": [[16000, 16100], [15200, 15300]]}),
+        replace(TRAINING, regularization_path=(), censors={}, scatter_rule="restricted"),
+    ]
+    assert {model_id("t" * 64, each.as_json()) for each in same} < known
+
+
+def test_what_came_later_does_not_change_the_identity_of_models_without_it() -> None:
+    """A catalogue of before would be retrained and inferred anew for nothing."""
+    assert TRAINING.as_json() == {
+        "label_names": ["TEFF", "LOGG"], "order": 2, "regularization": 0.0, "method": training.METHOD_VERSION,
+    }  # fmt: skip
+
+
 def test_each_part_makes_another_result() -> None:
     arguments = [("n", "m", INFERENCE), ("o", "m", INFERENCE), ("n", "o", INFERENCE), ("m", "n", INFERENCE)]
     arguments += [

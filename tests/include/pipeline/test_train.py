@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
 import shutil
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from include.cannon.model import CannonModel
 from include.cannon.training_set import TrainingSet
 from include.catalog.records import VerdictOutcome
 from include.errors import BadInputError, Reason
-from include.pipeline import train
+from include.pipeline import train, training_progress
 from include.pipeline.acceptance import accept_model
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.infer import read_model
@@ -74,18 +75,23 @@ def _train_linear(workspace: Workspace, caplog: pytest.LogCaptureFixture, *names
 def test_the_log_says_how_far_it_is_and_what_validation_found(
     workspace: Workspace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "REPORT_EVERY", 0.0)
-    identity, (*progress, trained, validated) = _train_linear(workspace, caplog, "LOGG", "TEFF")
-    shares = [int(line.removeprefix("training: ").removesuffix(" %")) for line in progress]
+    monkeypatch.setattr(training_progress, "REPORT_EVERY", 0.0)
+    with caplog.at_level(logging.INFO, training_progress.__name__):
+        identity, (trained, validated) = _train_linear(workspace, caplog, "LOGG", "TEFF")
+    lines = [record.getMessage() for record in caplog.records if record.name == training_progress.__name__]
+    found = [re.fullmatch(r"training: (\d+) %(, about \d+ (s|min) left)?", line) for line in lines]
+    shares = [int(match[1]) for match in found if match]
+    assert len(shares) == len(lines)
+    assert [line for line in lines if "left" in line], "what remains is estimated"
     assert shares == sorted(shares)
     assert (shares[0] < 10, shares[-1], len(set(shares)) > 10) == (True, 100, True)
     assert "120 stars" in trained
-    found = read_model(workspace, identity).validation
-    assert found is not None
-    parts = zip(("LOGG", "TEFF"), found.bias, found.rms, ("dex", "K"), strict=True)
+    validation = read_model(workspace, identity).validation
+    assert validation is not None
+    parts = zip(("LOGG", "TEFF"), validation.bias, validation.rms, ("dex", "K"), strict=True)
     assert validated == (
-        f"validated, {found.n_folds} folds: {found.n_components} components, "
-        f"correction {'on' if found.corrected else 'off'}; bias, rms: "
+        f"validated, {validation.n_folds} folds: {validation.n_components} components, "
+        f"correction {'on' if validation.corrected else 'off'}; bias, rms: "
         + "; ".join(f"{name} {bias:.3g}, {rms:.3g} {unit}" for name, bias, rms, unit in parts)
     )
 
@@ -93,7 +99,7 @@ def test_the_log_says_how_far_it_is_and_what_validation_found(
 def test_few_stars_are_not_validated_and_a_quick_training_says_no_progress(
     workspace: Workspace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "REPORT_EVERY", 3600.0)
+    monkeypatch.setattr(training_progress, "REPORT_EVERY", 3600.0)
     path = workspace.settings.training_set
     content = pickle.loads(path.read_bytes())
     of_few = {name: content[name][:7] for name in ("flux", "ivar")} | {"labels": np.asarray(content["labels"])[:, :7]}

@@ -120,7 +120,16 @@ def test_public_names_and_their_parameters_are_documented(name: str) -> None:
     ("name", "defaults"),
     [
         ("ContinuumNormalizeOperator", {"length": 1400, "order": 3, "sum_axis": None}),
-        ("TrainCannonOperator", {"order": 2, "regularization": 0}),
+        (
+            "TrainCannonOperator",
+            {
+                "order": 2,
+                "regularization": 0,
+                "regularization_path": (),
+                "censors": None,
+                "scatter_rule": "restricted",
+            },
+        ),
         ("InferLabelsOperator", {"n_initialisations": 10, "use_derivatives": True}),
         ("RetainProductsOperator", {"delete": False, "superseded_days": 30, "rebuildable_days": None}),
         ("FetchApStarOperator", {"use_remote": False}),

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk import RetryAction
@@ -18,7 +19,7 @@ from apogee_cannon.pools import BACKFILL_POOL, FILES_POOL, REANALYSIS_POOL, TRAI
 from apogee_cannon.retries import RETRIES
 from apogee_cannon.subjects import star_of, subject_of
 from apogee_cannon.templated import rendered_axis
-from apogee_cannon.training_parameters import training_parameters
+from apogee_cannon.training_parameters import SCATTER_RULES, training_parameters
 from include.apogee.fetch import FetchError
 from include.errors import BadInputError, Reason
 
@@ -120,6 +121,62 @@ def test_training_parameters_are_typed_whatever_a_template_gives(names: str | li
         1000.0,
     )
     assert parameters.as_json() == training_parameters(["TEFF", "LOGG", "FE_H"], 2, 1000).as_json()
+
+
+@pytest.mark.parametrize("path", [[10, 100.0], "10, 100", "[10, 100]", "['10', '100']", ("10", 1e2)])
+@pytest.mark.parametrize(
+    "censors",
+    [{"FE_H": [[15200, 15300.0]]}, '{"FE_H": [[15200, 15300]]}', "{'FE_H': [[15200, 15300]]}",
+     {"FE_H": (("15200", 15300),)}],
+)  # fmt: skip
+def test_hyper_parameters_are_typed_whatever_a_template_gives(path: Any, censors: Any) -> None:
+    parameters = training_parameters("TEFF,FE_H", 2, "0", path, censors, "median")
+    assert parameters.regularization_path == (10.0, 100.0)
+    assert parameters.censors == {"FE_H": ((15200.0, 15300.0),)}
+    assert parameters.scatter_rule == "median"
+
+
+@pytest.mark.parametrize("nothing", [None, "", "None", "[]", "{}"])
+def test_hyper_parameters_that_are_not_given_are_the_defaults(nothing: Any) -> None:
+    path = () if nothing == "{}" else nothing
+    censors = None if nothing == "[]" else nothing
+    assert (
+        training_parameters("TEFF", 2, 0, path, censors, None).as_json() == training_parameters("TEFF", 2, 0).as_json()
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"regularization_path": "10, many"}, "regularization_path: expected numbers"),
+        ({"regularization_path": 10}, "regularization_path: expected numbers"),
+        ({"censors": "FE_H: 15200-15300"}, r'censors: expected an object such as \{"FE_H"'),
+        ({"censors": [[15200, 15300]]}, "censors: expected an object"),
+        ({"censors": {"FE_H": [15200, 15300]}}, r"of ranges \[low, high\]"),
+        ({"censors": {"FE_H": [[15200]]}}, r"of ranges \[low, high\]"),
+        ({"censors": {"LOGG": [[15200, 15300]]}}, "censors: expected labels of FE_H, got LOGG"),
+        ({"scatter_rule": "mean"}, "scatter_rule: expected one of restricted, likelihood, median, got 'mean'"),
+        ({"regularization": 1, "regularization_path": [1, 2]}, "expected regularization 0 beside it, got 1"),
+    ],
+)
+def test_nonsense_names_what_was_expected(given: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        training_parameters(**{"label_names": "FE_H", "order": 2, "regularization": 0} | given)
+
+
+def test_the_form_knows_the_engine_s_scatter_rules() -> None:
+    from include.cannon.scatter import ScatterRule
+
+    assert tuple(str(rule) for rule in ScatterRule) == SCATTER_RULES
+
+
+def test_too_little_memory_is_not_tried_again() -> None:
+    from include.pipeline.training_memory import NotEnoughMemoryError
+
+    policy: ExceptionRetryPolicy = RETRIES["retry_policy"]
+    for each in (policy, ExceptionRetryPolicy.deserialize(policy.serialize())):
+        assert each.evaluate(NotEnoughMemoryError("8 GB"), 1, 3).action is RetryAction.FAIL
+        assert each.evaluate(MemoryError(), 1, 3).action is not RetryAction.FAIL
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,17 @@ def test_arguments_that_are_no_numbers_fail_at_once(workspace: Workspace, make_c
         train(workspace, make_context(), order="two")
 
 
+def test_nonsense_fails_at_once_and_says_what_was_expected(workspace: Workspace, make_context: MakeContext) -> None:
+    with pytest.raises(ValueError, match="censors: expected labels of TEFF, LOGG, FE_H, got MG_H"):
+        train(workspace, make_context(), censors='{"MG_H": [[15200, 15300]]}')
+    assert not (workspace.settings.data_dir / "models").exists()
+
+
+def test_a_kill_that_comes_when_nothing_is_trained_raises_nothing() -> None:
+    """Airflow asks for it after a time-out, too, when the training is over."""
+    TrainCannonOperator(task_id="train", training_set_path="t.pkl", label_names="TEFF").on_kill()
+
+
 def test_a_model_comes_into_force_and_is_pinned(workspace: Workspace, model_id: str, make_context: MakeContext) -> None:
     pin: Any = PinModelOperator(task_id="pin")
     validate: Any = ValidateModelOperator(task_id="validate", model_id=model_id)
