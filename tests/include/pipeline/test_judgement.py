@@ -49,8 +49,8 @@ def test_an_equal_model_is_accepted_and_says_what_was_looked_at() -> None:
     assert found == Judgement(
         accepted=True,
         reasons=(
-            "No worse than the model in force: rms TEFF 40 K, FE_H 0.04 dex; in force TEFF 40 K, FE_H 0.04 dex; 100 reference "
-            "stars stay.",
+            "No worse than the model in force: rms TEFF 40 K, FE_H 0.04 dex; in force TEFF 40 K, FE_H 0.04 dex; 100 "
+            "reference stars stay.",
         ),
     )
     assert judge(numbers(), numbers(), None, DEFAULT).accepted
@@ -165,5 +165,5 @@ def test_tolerances_come_from_a_form_and_are_checked() -> None:
     assert Tolerances.of({"rms_percent": "20", "shift_teff": 40}) == Tolerances(rms_percent=20.0, shift_teff=40.0)
     assert judge(with_label("TEFF", rms=52.0), numbers(), None, Tolerances(rms_percent=20.0)).accepted
     for wrong in ({"rms_percent": -1}, {"rms_percent": "nan"}, {"rms": 1}, {"rms_percent": "ten"}):
-        with pytest.raises(ValueError, match="rms|ten"):
+        with pytest.raises(ValueError, match=r"rms|ten"):
             Tolerances.of(wrong)

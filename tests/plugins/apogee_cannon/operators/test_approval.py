@@ -1,4 +1,4 @@
-"""A model is judged, asked about, accepted and put back, as tasks; through a scheduler in tests/dags and tests/end_to_end."""
+"""A model is judged, asked about, accepted and put back, each as a task by itself."""
 
 from __future__ import annotations
 

@@ -1,0 +1,144 @@
+"""What a person is asked about a model, what each answer does, and the way back, through the DAGs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from apogee_cannon.assets import MODEL_IN_FORCE
+from include.catalog import Catalog
+from include.catalog.records import VerdictOutcome
+from include.pipeline.identities import TrainingParameters
+from include.pipeline.train import training_due, training_identity
+from include.pipeline.workspace import Workspace
+from include.settings import Settings
+from tests.dags.conftest import states
+
+if TYPE_CHECKING:
+    from airflow.models import DagRun
+
+    RunDag = Callable[..., DagRun]
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+ASKS = {"first_teff": 0.001, "order": 1}
+"""With which even a good model is asked about; of first order it is trained in a moment."""
+PATIENCE = 60.0
+
+
+class Person(threading.Thread):
+    """Answers the question that a run asks as Airflow's API server would have it, and keeps what it was asked."""
+
+    def __init__(self, option: str, comment: str = "") -> None:
+        super().__init__(daemon=True)
+        self.option, self.comment = option, comment
+        self.subject = self.body = ""
+
+    def run(self) -> None:
+        """Wait for the question, and answer it."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and not self._answer():
+            time.sleep(0.2)
+
+    def _answer(self) -> bool:
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.models.trigger import handle_event_submit
+        from airflow.triggers.base import TriggerEvent
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            waiting = select(TaskInstance).where(TaskInstance.state == "awaiting_input")
+            instance = session.scalars(waiting).first()
+            if instance is None:
+                return False
+            question = instance.hitl_detail
+            self.subject, self.body = question.subject, question.body
+            question.chosen_options, question.params_input = [self.option], {"comment": self.comment}
+            question.responded_by, question.responded_at = {"id": "7", "name": "ada"}, datetime.now(UTC)
+            handle_event_submit(
+                TriggerEvent(question.as_resume_event_payload()), task_instance=instance, session=session
+            )  # fmt: skip
+        return True
+
+
+def events_of(run: DagRun) -> list[dict[str, Any]]:
+    """What a run told of a model in force."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    chosen = (
+        select(AssetEvent.extra)
+        .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        .where(AssetModel.name == MODEL_IN_FORCE.name, AssetEvent.source_run_id == run.run_id)
+    )
+    with create_session() as session:
+        return [
+            {key: extra[key] for key in ("model_id", "name", "reason")} for extra in session.scalars(chosen)
+        ]  # fmt: skip
+
+
+def identity_of(installation: Settings) -> str:
+    parameters = TrainingParameters(label_names=installation.label_names, order=1)
+    return training_identity(installation.training_set, parameters)
+
+
+def test_a_no_is_kept_the_run_is_green_and_a_person_may_still_choose_the_model(
+    run_dag: RunDag, installation: Settings, catalog: Catalog
+) -> None:
+    person = Person("Reject", "too warm")
+    person.start()
+    run = run_dag("cannon_training", **ASKS)
+    person.join()
+    model = identity_of(installation)
+    assert person.subject == f"Put model {model[:12]} in force as giants?"
+    assert f"(/apogee/models/{model})" in person.body
+    assert run.state == "success"
+    assert {task: states(run)[task] for task in ("validate", "ask", "accept", "publish_summary")} == {
+        "validate": ["success"], "ask": ["success"], "accept": ["skipped"], "publish_summary": ["skipped"],
+    }  # fmt: skip
+    verdict = catalog.verdict(model)
+    assert verdict is not None
+    assert (verdict.outcome, verdict.decided_by, verdict.reason) == (
+        VerdictOutcome.REFUSED, "ada", "refused by ada: too warm",
+    )  # fmt: skip
+    assert catalog.model_in_force("giants") is None
+    assert events_of(run) == []
+    with Workspace.open(installation) as workspace:
+        assert not training_due(workspace, model)[0], "the same content is not trained again"
+
+    back = run_dag("cannon_model_in_force", model=model[:12], reason="wanted all the same")
+    assert back.state == "success"
+    found = catalog.model_in_force("giants")
+    assert found is not None
+    assert found.id == model
+    (row,) = catalog.in_force_history("giants")
+    assert (row.decided_by, row.reason) == ("dag_test", "wanted all the same")
+    assert events_of(back) == [{"model_id": model, "name": "giants", "reason": "wanted all the same"}]
+
+
+def test_a_yes_puts_the_model_in_force_and_tells_of_it(
+    run_dag: RunDag, installation: Settings, catalog: Catalog
+) -> None:
+    person = Person("Approve", "fine")
+    person.start()
+    run = run_dag("cannon_training", **ASKS)
+    person.join()
+    model = identity_of(installation)
+    assert run.state == "success"
+    assert states(run)["publish_summary"] == ["success"]
+    found = catalog.model_in_force("giants")
+    assert found is not None
+    assert found.id == model
+    verdict = catalog.verdict(model)
+    assert verdict is not None
+    assert verdict.details is not None
+    answer = verdict.details["answer"]
+    assert isinstance(answer, dict)
+    assert (verdict.decided_by, answer["by"], answer["comment"]) == ("ada", "ada", "fine")
+    assert events_of(run) == [{"model_id": model, "name": "giants", "reason": "accepted"}]
