@@ -67,7 +67,7 @@ def test_the_way_of_a_reanalysis(dagbag: DagBag) -> None:
     assert (publish.trigger_rule, dag.max_active_runs) == ("all_done", 1)
     assert {task.priority_weight for task in dag.tasks} == {REANALYSIS_WEIGHT}
     assert reanalyse.partial_kwargs["pool"] == REANALYSIS_POOL
-    awaited = {asset.name for _, asset in dag.timetable.asset_condition.iter_assets()}
+    awaited = {asset.name for asset in dag.timetable.asset_condition.objects}
     assert awaited == {MODEL_IN_FORCE.name, OUTDATED_RESULTS.name}
 
 
