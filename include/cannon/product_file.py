@@ -118,8 +118,8 @@ def _parse_visits(content: bytes, place: int) -> NDArray[Any] | None:
 def _data_of(content: bytes, place: int, cards: bytes, size: int) -> int | None:
     """Return where the data of the unit at `place` begin: so many bytes, behind these cards, their sums and no more.
 
-    None where the unit is not so, or its sums are not those of its content.  Nothing is parsed: a header whose cards are known
-    is compared as a whole, at a tenth of the cost.
+    None where the unit is not so, or its sums are not those of its content.  Nothing is parsed: a header of known
+    cards is compared as a whole, at a tenth of the cost.
     """
     start = place + _padded(len(cards) + len(_CHECKSUM) + 2 * CARD)
     end = start + _padded(size)
