@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
 from include.cannon.training_set import TrainingSet
 from include.settings import Settings
@@ -46,13 +47,15 @@ def test_a_table_becomes_the_training_set(run_dag: RunDag, survey: SyntheticSurv
 
 def events(run: DagRun) -> list[dict[str, object]]:
     """What the run told of the asset."""
-    from airflow.models.asset import AssetEvent
+    from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
-    from sqlalchemy import select
 
+    query = select(AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
     with create_session() as session:
-        found = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == run.run_id))
-        return [dict(event.extra) for event in found if event.uri == "apogee-cannon://training-set"]
+        found = session.scalars(
+            query.where(AssetEvent.source_run_id == run.run_id, AssetModel.name == "cannon_training_set")
+        )
+        return [dict(extra) for extra in found]
 
 
 def test_a_table_that_lies_elsewhere_starts_nothing(run_dag: RunDag, installation: Settings) -> None:

@@ -80,6 +80,19 @@ def goodness(entry: dict[str, Any]) -> tuple[bool, float]:
     return not entry["extratarg"] & 16, np.nan_to_num(entry["snr"])
 
 
+def test_the_limits_of_a_range_and_the_least_signal_are_included() -> None:
+    values = np.array([3499.9, 3500.0, 4000.0, 5300.0, 5300.1])
+    table = random_table(
+        0,
+        5,
+        stars=np.array(list("abcde")),
+        values=dict.fromkeys(NAMES, values),
+        snr=np.array([100.0, 100.0, 99.9, 100.0, 100.0]),
+    )
+    cuts = Cuts(**OPEN | {"ranges": {"TEFF": [3500, 5300]}, "min_snr": 100.0})
+    assert select(table, NAMES, cuts).rows.tolist() == [1, 3]
+
+
 def test_the_steps_add_up() -> None:
     table = random_table(5)
     selection = select(table, NAMES, Cuts(max_stars=10))

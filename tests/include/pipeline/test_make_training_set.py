@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,6 +192,16 @@ def test_files_that_are_not_normalised_yet_are_no_stars_to_leave_out(
     with pytest.raises(UnfinishedSpectraError, match=f"1 of 12 stars .* first {survey.stars[11].obj}"):
         write_training_set(workspace, plan.identity, output)
     assert not output.exists()
+
+
+def test_contents_that_were_normalised_under_another_path_are_found(
+    workspace: Workspace, survey: SyntheticSurvey, table: Path, parameters: TrainingSetParameters
+) -> None:
+    folder = workspace.settings.data_dir / "incoming"
+    folder.mkdir()
+    copies = [shutil.copy(survey.path(star), folder) for star in survey.stars]
+    normalize_files(workspace, copies, parameters.normalization)
+    assert make_training_set(workspace, table, parameters).n_stars == 12
 
 
 def test_a_product_that_is_lost_is_made_anew(
