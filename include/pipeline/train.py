@@ -75,6 +75,8 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
                 check_memory(path, parameters, workspace.settings.training_memory_gb)
                 _train(workspace, Path(path), parameters, identity, note)
             except BadInputError as fault:
+                if isinstance(fault.__cause__, MemoryError):  # a pickle's reader takes it for damage
+                    raise MemoryError(f"{path} could not be read: {fault.__cause__}") from fault
                 _check_unchanged(path, parameters, identity)
                 log.error("training set %s: %s", path, fault.message)
                 _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")

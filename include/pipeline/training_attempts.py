@@ -87,7 +87,9 @@ def check_notes(workspace: Workspace) -> None:
     OSError
         Nothing can be written below the data folder: it is full, or belongs to somebody else.
     """
-    _write(workspace.settings.data_dir / "training" / "check.json", {"written": datetime.now(UTC).isoformat()})
+    path = workspace.settings.data_dir / "training" / "check.json"
+    _write(path, {"count": 0, "error": ""})
+    path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -132,6 +132,19 @@ def test_a_training_that_fails_is_noted_and_one_that_goes_well_takes_the_note_aw
     assert find_attempt(workspace, identity) is None
 
 
+def test_memory_that_runs_out_while_a_pickle_is_read_is_not_its_fault(
+    workspace: Workspace, training: TrainingParameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    path = workspace.settings.training_set
+    monkeypatch.setattr("include.cannon.safe_pickle._refuse_opcodes", exhausted)
+    with pytest.raises(MemoryError, match="could not be read"):
+        train_model(workspace, path, training)
+    assert workspace.catalog.verdict(training_identity(path, training)) is None
+
+
 def test_a_training_above_the_bound_gets_no_verdict_and_a_note(
     workspace: Workspace, training: TrainingParameters
 ) -> None:
