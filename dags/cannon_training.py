@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TriggerRule
 
-from apogee_cannon import TrainingSetSensor
-from apogee_cannon.acceptance_form import acceptance_form
+from apogee_cannon import (
+    AcceptModelOperator,
+    ApproveModelOperator,
+    PublishSummaryOperator,
+    TrainCannonOperator,
+    TrainingSetSensor,
+    ValidateModelOperator,
+)
+from apogee_cannon.acceptance_form import TOLERANCES, acceptance_form
+from apogee_cannon.assets import LABEL_CATALOG, MODEL, MODEL_IN_FORCE, TRAINING_SET
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
-from apogee_cannon.new_model import train_judge_accept
+from apogee_cannon.pools import TRAINING_POOL
 from apogee_cannon.retries import RETRIES
 from include.settings import Settings
 
@@ -40,4 +48,26 @@ with DAG(
     doc_md=DOC,
     tags=["apogee", "cannon"],
 ):
-    TrainingSetSensor(task_id="training_set_changed", **TRAINING_ARGUMENTS) >> train_judge_accept(SETTINGS)
+    training_set_changed = TrainingSetSensor(task_id="training_set_changed", **TRAINING_ARGUMENTS)
+    train = TrainCannonOperator(
+        task_id="train", pool=TRAINING_POOL, inlets=[TRAINING_SET], outlets=[MODEL], **TRAINING_ARGUMENTS
+    )
+    validate = ValidateModelOperator(task_id="validate", model_id=train.output, tolerances=TOLERANCES)
+    ask = ApproveModelOperator(task_id="ask", model_id=validate.output, answer_days="{{ params.answer_days }}")
+    accept = AcceptModelOperator(
+        task_id="accept",
+        model_id=validate.output,
+        answer=ask.output,
+        # A question that was not asked is skipped, and is no reason not to go on; a broken training set is.
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        inlets=[MODEL],
+        outlets=[MODEL_IN_FORCE],
+    )
+    PublishSummaryOperator(
+        task_id="publish_summary",
+        model_id=accept.output,
+        continuum_regions_path=str(SETTINGS.continuum_regions),
+        inlets=[MODEL_IN_FORCE],
+        outlets=[LABEL_CATALOG],
+    )
+    training_set_changed >> train

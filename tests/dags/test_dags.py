@@ -34,7 +34,6 @@ def test_every_dag_loads(dagbag: DagBag) -> None:
         "apogee_summary",
         "cannon_reanalysis",
         "cannon_model_in_force",
-        "cannon_train",
         "cannon_training",
         "cannon_training_set",
     }
