@@ -27,10 +27,13 @@ the archive.  Columns are found by name: the star (`APOGEE_ID`, `obj`, `sdss4_ap
 `STARFLAG`, `ASPCAPFLAG`, `EXTRATARG` and the flags of labels.  The log of `select_stars` has a table of what each cut took
 out; of several entries of a star the best is taken.
 
-The stars' files are found in the archive, or fetched (`use_remote`), and normalised as the nightly DAGs do; what is done
-already is not done again.  Stars without a file, and rejected ones, are left out and counted.  The set is written in the
-tutorial's format, and beside it as `.npz`, both with what they were made from.  The same table and spectra give the same
-file.  By default it is the installation's training set: `cannon_training` sees a new content and trains on it.
+The stars' files are normalised as the nightly DAGs do; what is done already is not done again.  Stars are chosen from those
+whose file is in the archive, or, with `use_remote`, from all: then what is not here is fetched.  Stars whose file does not
+come, and rejected ones, are left out and counted.
+
+The set is written in the tutorial's format, and beside it as `.npz`, both with what they were made from.  The same table and
+spectra give the same file.  By default it is the installation's training set: `cannon_training` sees a new content and
+trains on it.
 """
 
 _FLAG = ["bad", "any", "off"]
@@ -92,6 +95,7 @@ with DAG(
         continuum_regions_path=str(SETTINGS.continuum_regions),
         telescope="{{ params.telescope }}",
         least_share="{{ params.least_share }}",
+        use_remote="{{ params.use_remote }}",
     )
     paths = FindTrainingSpectraOperator(
         task_id="find_spectra", plan_id=plan.output, use_remote="{{ params.use_remote }}"

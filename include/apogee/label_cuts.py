@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -96,7 +96,9 @@ class Selection(NamedTuple):
     steps: tuple[CutStep, ...]
 
 
-def select(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> Selection:
+def select(
+    table: LabelTable, label_names: Sequence[str], cuts: Cuts, *, is_here: Callable[[Rows], Kept] | None = None
+) -> Selection:
     """Choose the entries to train on.
 
     The result does not depend on the order of the table's rows.  A cut on a column that the table does not have takes
@@ -114,6 +116,9 @@ def select(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> Selecti
         The labels that must be known.
     cuts
         What is asked for.
+    is_here
+        Which of some rows have a file, where only such are to be chosen: asked after the cuts, before one entry of each star
+        is taken.
     """
     rows = np.arange(len(table))
     steps = [CutStep("in the table", 0, len(rows))]
@@ -121,6 +126,10 @@ def select(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> Selecti
         left = rows if kept is None else rows[kept[rows]]
         steps.append(CutStep(cut, len(rows) - len(left), len(left)))
         rows = left
+    if is_here is not None:
+        there = rows[is_here(rows)]
+        steps.append(CutStep("a file in the archive", len(rows) - len(there), len(there)))
+        rows = there
     single = _one_a_star(table, rows)
     steps.append(CutStep("one entry a star", len(rows) - len(single), len(single)))
     chosen = _spread(table, single, label_names, cuts.max_stars)

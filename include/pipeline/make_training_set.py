@@ -89,7 +89,8 @@ def make_training_set(
     output
         File to write, .pkl or .npz; the other one is written beside it.  Default: the installation's training set.
     use_remote, parallel
-        Whether files that are not here are fetched, and how many at a time.
+        Whether files that are not here are fetched, and how many at a time.  If not, stars are chosen from those
+        whose file is here.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def make_training_set(
     OSError
         Trouble with the disk, the network or the database that may pass; the next call goes on from there.
     """
-    plan = plan_training_set(workspace, table, parameters)
+    plan = plan_training_set(workspace, table, parameters, only_here=not use_remote)
     paths = find_spectra(workspace, plan, use_remote=use_remote, parallel=parallel)
     faults: list[Exception] = []
     for number, some in enumerate(chunks(paths, NORMALIZED_TOGETHER), 1):

@@ -1,7 +1,7 @@
 """Which stars a training set is made of.
 
-Takes a table of labels and cuts; done already when the plan of that content and these parameters is there; makes the plan: a
-file of the stars, their labels and the keys of their files.
+Takes a table of labels and cuts; makes the plan: a file of the stars, their labels and the keys of their files, known by
+what is in it, so that the same choice is the same plan.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from include.apogee.label_cuts import Cuts, CutStep, select
 from include.apogee.label_table import LabelTable, read_label_table
 from include.files import atomic_write
 from include.identity import digest_of, short
 from include.pipeline.identities import NormalizationParameters
+from include.pipeline.star_places import places_of
 
 if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
@@ -119,7 +123,9 @@ class TrainingPlan:
         return Cuts(**self.parameters["cuts"])
 
 
-def plan_training_set(workspace: Workspace, table: str | Path, parameters: TrainingSetParameters) -> TrainingPlan:
+def plan_training_set(
+    workspace: Workspace, table: str | Path, parameters: TrainingSetParameters, *, only_here: bool = False
+) -> TrainingPlan:
     """Choose the stars of a training set.
 
     Parameters
@@ -130,6 +136,8 @@ def plan_training_set(workspace: Workspace, table: str | Path, parameters: Train
         The table of labels: FITS or CSV (:mod:`include.apogee.label_table`).
     parameters
         How the set is made.
+    only_here
+        Choose from the stars whose file is in the archive.
 
     Raises
     ------
@@ -139,22 +147,26 @@ def plan_training_set(workspace: Workspace, table: str | Path, parameters: Train
         It is not there or cannot be read.
     """
     started = time.perf_counter()
-    cuts = parameters.cuts
-    read = read_label_table(table, list(dict.fromkeys([*parameters.label_names, *cuts.ranges])))
-    release, apred = workspace.settings.release, workspace.settings.apred
-    values = parameters.as_json()
-    selection = select(read, parameters.label_names, cuts)
-    plan = TrainingPlan(
-        identity=digest_of(kind="training_plan", table=read.digest, parameters=values, release=release, apred=apred),
-        table_digest=read.digest,
-        columns={name: read.columns[name] for name in parameters.label_names},
-        parameters=values,
-        release=release,
-        apred=apred,
-        steps=selection.steps,
-        from_files=tuple(name for name in ("snr", "starflag") if getattr(read, name) is None),
-        stars=tuple(_stars(read, selection.rows, parameters)),
-    )
+    read = read_label_table(table, list(dict.fromkeys([*parameters.label_names, *parameters.cuts.ranges])))
+
+    def is_here(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        log.info("looking for the files of %d entries", len(rows))
+        stars = [_keys(read, int(row), parameters.telescope) for row in rows]
+        return np.array([place.is_here for place in places_of(workspace, stars)], dtype=bool)
+
+    selection = select(read, parameters.label_names, parameters.cuts, is_here=is_here if only_here else None)
+    content: dict[str, Any] = {
+        "table_digest": read.digest,
+        "columns": {name: read.columns[name] for name in parameters.label_names},
+        "parameters": parameters.as_json(),
+        "release": workspace.settings.release,
+        "apred": workspace.settings.apred,
+        "steps": selection.steps,
+        "from_files": tuple(name for name in ("snr", "starflag") if getattr(read, name) is None),
+        "stars": tuple(_stars(read, selection.rows, parameters)),
+    }
+    stars = [[dict(star.keys), star.labels] for star in content["stars"]]
+    plan = TrainingPlan(identity=digest_of(kind="training_plan", **content | {"stars": stars}), **content)
     _write(plan, workspace.training_plan_path(plan.identity))
     log.info(
         "%s: %d stars are chosen, %.1f s: plan %s\n%s",
@@ -227,7 +239,7 @@ def allowed_output(workspace: Workspace, name: str) -> Path:
     return path
 
 
-def _stars(table: LabelTable, rows: Any, parameters: TrainingSetParameters) -> list[PlannedStar]:
+def _stars(table: LabelTable, rows: NDArray[np.intp], parameters: TrainingSetParameters) -> list[PlannedStar]:
     columns = [table.values[name] for name in parameters.label_names]
     return [
         PlannedStar(_keys(table, int(row), parameters.telescope), tuple(float(column[row]) for column in columns))

@@ -16,7 +16,7 @@ from include.identity import digest_file
 from include.pipeline.identities import normalization_id
 from include.pipeline.rebuild import read_or_rebuild
 from include.pipeline.training_plan import PlannedStar, TrainingPlan
-from include.pipeline.training_spectra import absent_reason, places_of
+from include.pipeline.training_spectra import absent_reason, places_by_star
 
 if TYPE_CHECKING:
     from include.cannon.normalized import NormalizedSpectrum
@@ -92,7 +92,7 @@ def _products(workspace: Workspace, plan: TrainingPlan) -> tuple[list[_Found], C
     UnfinishedSpectraError
         Some have a file, and neither a normalised spectrum nor a rejection.
     """
-    places = places_of(workspace, plan)
+    places = places_by_star(workspace, plan)
     left_out = absent_reason(workspace, places)
     here = {
         star.obj: str(path) for star in plan.stars if (path := places[star.obj].path) is not None and path.is_file()

@@ -9,35 +9,23 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.apogee.fetch_many import FetchOutcome, fetch_many
 from include.catalog.records import Stage
 from include.errors import BadInputError, Reason
-from include.pipeline.fetch import archive_and_keys
 from include.pipeline.fetch_night import raise_trouble
 from include.pipeline.registration import register_arrivals
 from include.pipeline.rejection import record_rejection
-from include.pipeline.training_plan import PlannedStar, TrainingPlan
+from include.pipeline.star_places import Place, places_of
+from include.pipeline.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
-    from include.apogee.archive import ApStarKeys
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 SHOWN = 5
 """Stars without a file that the log names."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the file of a star is or would be, or why it can be nowhere; ``keys`` are those it can be fetched by."""
-
-    path: Path | None
-    keys: ApStarKeys | None = None
-    fault: str = ""
 
 
 def find_spectra(workspace: Workspace, plan: TrainingPlan, *, use_remote: bool = False, parallel: int = 4) -> list[str]:
@@ -50,11 +38,11 @@ def find_spectra(workspace: Workspace, plan: TrainingPlan, *, use_remote: bool =
     PermissionError
         The server refused some, and there was no other trouble; a person must act.
     """
-    places = places_of(workspace, plan)
+    places = places_by_star(workspace, plan)
     if use_remote:
         _fetch(workspace, places, parallel)
-    here = [str(place.path) for place in places.values() if place.path is not None and place.path.is_file()]
-    absent = [obj for obj, place in places.items() if place.path is None or not place.path.is_file()]
+    here = [str(place.path) for place in places.values() if place.is_here]
+    absent = [obj for obj, place in places.items() if not place.is_here]
     log.info("%d of %d stars have a file", len(here), len(places))
     for obj in absent[:SHOWN]:
         log.warning("%s is left out: %s", obj, places[obj].fault or f"there is no {places[obj].path}")
@@ -65,42 +53,17 @@ def find_spectra(workspace: Workspace, plan: TrainingPlan, *, use_remote: bool =
     return here
 
 
-def places_of(workspace: Workspace, plan: TrainingPlan) -> dict[str, Place]:
-    """Return where each star's file is or would be, by star.
-
-    The keys in the table tell; where the table lacks one that the release's paths need, such as the field, the index of the
-    archive is asked for the star's name.  Of several files the first in the order of their paths is taken.
-    """
-    places = {star.obj: _place(workspace, plan, star) for star in plan.stars}
-    unknown = [obj for obj, place in places.items() if place.path is None]
-    for obj, paths in workspace.catalog.paths_of_stars(unknown).items():
-        if len(paths) > 1:
-            log.info("%s has %d files, and the table does not say which is meant: %s", obj, len(paths), paths[0])
-        places[obj] = Place(Path(paths[0]))
-    return places
-
-
-def _place(workspace: Workspace, plan: TrainingPlan, star: PlannedStar) -> Place:
-    keys: dict[str, Any] = {"release": plan.release, **star.keys}
-    if "release" not in star.keys:
-        keys.setdefault("apred", plan.apred)
-    healpix = str(keys.pop("healpix", ""))
-    if healpix.isdecimal():
-        keys["healpix"] = int(healpix)
-    try:
-        archive, typed = archive_and_keys(workspace, keys)
-        return Place(Path(archive.path(typed)), typed)
-    except BadInputError as fault:
-        return Place(None, fault=fault.message)
-    except ValueError as fault:
-        return Place(None, fault=f"{fault} The archive's index does not know the star either.")
+def places_by_star(workspace: Workspace, plan: TrainingPlan) -> dict[str, Place]:
+    """Return where the file of each star of a plan is or would be, by the star's name."""
+    places = places_of(workspace, [star.keys for star in plan.stars])
+    return {star.obj: place for star, place in zip(plan.stars, places, strict=True)}
 
 
 def _fetch(workspace: Workspace, places: Mapping[str, Place], parallel: int) -> None:
     """Fetch what is not here."""
     wanted = [
         place.keys for place in places.values()
-        if place.keys is not None and place.path is not None and not place.path.is_file()
+        if place.keys is not None and not place.is_here
     ]  # fmt: skip
     if not wanted:
         return
@@ -118,7 +81,7 @@ def absent_reason(workspace: Workspace, places: Mapping[str, Place]) -> Counter[
     from include.apogee.apstar import READER_VERSION
     from include.catalog.records import subject_of_path
 
-    absent = [place.path for place in places.values() if place.path is None or not place.path.is_file()]
+    absent = [place.path for place in places.values() if not place.is_here]
     subjects = {subject_of_path(str(path)): path for path in absent if path is not None}
     rejected = workspace.catalog.rejections(subjects, READER_VERSION)
     reasons = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ class SelectTrainingStarsOperator(BaseOperator):
         Telescope of the entries that do not say (templated).
     least_share
         Pixels with weight in a smaller share of the stars are closed (templated).
+    use_remote
+        Whether files will be fetched; if not, only stars whose file is here are chosen from (templated).
 
     Returns
     -------
@@ -53,6 +56,7 @@ class SelectTrainingStarsOperator(BaseOperator):
         "continuum_regions_path",
         "telescope",
         "least_share",
+        "use_remote",
     )
     ui_color = "#fdebd0"
 
@@ -65,6 +69,7 @@ class SelectTrainingStarsOperator(BaseOperator):
         continuum_regions_path: Templated,
         telescope: Templated = "apo25m",
         least_share: Templated = 0.2,
+        use_remote: Templated = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -74,6 +79,7 @@ class SelectTrainingStarsOperator(BaseOperator):
         self.continuum_regions_path = continuum_regions_path
         self.telescope = telescope
         self.least_share = least_share
+        self.use_remote = use_remote
 
     def execute(self, context: Context) -> str:
         """Read the table, and choose.
@@ -90,13 +96,15 @@ class SelectTrainingStarsOperator(BaseOperator):
 
         with Workspace.open() as workspace, _fault_fails():
             parameters = TrainingSetParameters(
-                label_names=tuple(self.label_names),
+                label_names=_names(self.label_names),
                 normalization=NormalizationParameters(regions=Path(self.continuum_regions_path)),
-                cuts=Cuts(**self.cuts),
+                cuts=Cuts(**_plain(self.cuts)),
                 telescope=str(self.telescope),
                 least_share=float(self.least_share),
             )
-            return plan_training_set(workspace, allowed_table(workspace, self.label_table), parameters).identity
+            table = allowed_table(workspace, self.label_table)
+            only_here = not rendered_flag(self.use_remote)
+            return plan_training_set(workspace, table, parameters, only_here=only_here).identity
 
 
 class FindTrainingSpectraOperator(BaseOperator):
@@ -192,6 +200,22 @@ class WriteTrainingSetOperator(BaseOperator):
         extra = {name: report[name] for name in ("digest", "stars", "path", "is_new", "label_table", "labels")}
         context["outlet_events"][TRAINING_SET].extra = extra
         return report
+
+
+def _names(value: Templated) -> tuple[str, ...]:
+    """Return names, also where a DAG without native rendering makes text of a list."""
+    if not isinstance(value, str):
+        return tuple(value)
+    return tuple(value.strip("[]").translate(str.maketrans("", "", "'\"")).replace(",", " ").split())
+
+
+def _plain(cuts: Mapping[str, Templated]) -> dict[str, Any]:
+    """Return cuts as values, also where a DAG without native rendering makes text of numbers."""
+    words = {"aspcapflag", "starflag"}
+    return {
+        name: literal_eval(value) if isinstance(value, str) and name not in words else value
+        for name, value in cuts.items()
+    }
 
 
 @contextmanager

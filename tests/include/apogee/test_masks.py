@@ -7,7 +7,17 @@ from enum import IntFlag
 
 import pytest
 
-from include.apogee.masks import BAD_PIXEL, BAD_STAR, PixelMask, StarFlag
+from include.apogee.masks import (
+    BAD_ASPCAP,
+    BAD_PIXEL,
+    BAD_STAR,
+    UNFIT_STAR,
+    AspcapFlag,
+    ExtraTarget,
+    PixelMask,
+    StarFlag,
+)
+from include.explained_flag import ExplainedFlag
 
 
 def test_bad_pixels_are_bits_0_to_7_and_14() -> None:
@@ -34,14 +44,30 @@ def test_bad_stars_are_bits_0_3_18_22() -> None:
         (16, StarFlag.SUSPECT_RV_COMBINATION),
         (19, StarFlag.RV_REJECT),
         (22, StarFlag.RV_FAIL),
+        (7, AspcapFlag.STAR_WARN),
+        (11, AspcapFlag.SN_WARN),
+        (23, AspcapFlag.STAR_BAD),
+        (31, AspcapFlag.NO_ASPCAP_RESULT),
+        (4, ExtraTarget.DUPLICATE),
     ],
 )
 def test_bits_have_their_places(bit: int, flag: IntFlag) -> None:
     assert int(flag) == 1 << bit
 
 
-@pytest.mark.parametrize("flags", [PixelMask, StarFlag])
-def test_every_bit_has_a_sentence_of_its_own(flags: type[PixelMask] | type[StarFlag]) -> None:
+def test_the_faults_of_aspcapflag_are_the_bits_from_16_on() -> None:
+    assert all(
+        (int(flag) & BAD_ASPCAP != 0) == (flag.name.endswith("_BAD") or "NO_" in flag.name) for flag in AspcapFlag
+    )
+    assert 1 << 41 & BAD_ASPCAP
+
+
+def test_a_bad_star_is_no_example() -> None:
+    assert UNFIT_STAR & BAD_STAR == BAD_STAR
+
+
+@pytest.mark.parametrize("flags", [PixelMask, StarFlag, AspcapFlag, ExtraTarget])
+def test_every_bit_has_a_sentence_of_its_own(flags: type[ExplainedFlag]) -> None:
     sentences = [flag.sentence for flag in flags]
     assert len(set(sentences)) == len(sentences)
     assert all(sentence[0].isupper() and sentence.endswith(".") and len(sentence) > 20 for sentence in sentences)

@@ -51,6 +51,16 @@ def test_a_file_that_is_gone_keeps_its_content_and_can_return(catalog: Catalog) 
     assert catalog.indexed()["/sas/star.fits"] == archive_file()
 
 
+def test_the_paths_of_a_star_are_those_that_hold_it_now(catalog: Catalog) -> None:
+    catalog.record_arrivals([spectrum("a"), spectrum("b"), spectrum("c")], [])
+    places = {"a": ("a", "z"), "b": ("b",), "c": ("c",)}
+    catalog.index_files([archive_file(name, digest=content(star)) for star, names in places.items() for name in names])
+    catalog.mark_gone(["/sas/c.fits"])
+    found = catalog.paths_of_stars(["a", "b", "c", "never"])
+    assert found == {"a": ["/sas/a.fits", "/sas/z.fits"], "b": ["/sas/b.fits"]}
+    assert catalog.paths_of_stars([]) == {}
+
+
 def test_a_spectrum_is_recorded_once_with_its_visits(catalog: Catalog) -> None:
     seen = spectrum(nights=(NIGHT, NIGHT, 59012))
     assert catalog.record_spectrum(seen) is True

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from include.apogee.label_cuts import Cuts
 from include.pipeline.identities import (
     InferenceParameters,
     NormalizationParameters,
     ResultIdentities,
     TrainingParameters,
 )
+from include.pipeline.training_plan import TrainingSetParameters
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey
@@ -50,6 +52,20 @@ def training(workspace: Workspace) -> TrainingParameters:
 def identities(normalization: NormalizationParameters) -> ResultIdentities:
     """What identifies the products of the nightly DAGs."""
     return ResultIdentities.of(normalization, InferenceParameters())
+
+
+@pytest.fixture
+def table(survey: SyntheticSurvey) -> Path:
+    """The true labels of the survey's stars, with the keys of their files and no signal-to-noise ratio."""
+    return survey.root / "truth.csv"
+
+
+@pytest.fixture
+def parameters(normalization: NormalizationParameters) -> TrainingSetParameters:
+    """Everything that has labels."""
+    return TrainingSetParameters(
+        label_names=("TEFF", "LOGG", "FE_H"), normalization=normalization, cuts=Cuts(min_snr=0.0)
+    )
 
 
 @pytest.fixture

@@ -14,41 +14,25 @@ import numpy as np
 import pytest
 
 from include.apogee.label_cuts import Cuts
-from include.apogee.label_table import LabelTableError
 from include.cannon.normalized import read_normalized
 from include.cannon.training_set import TrainingSet
 from include.errors import BadInputError, Reason
 from include.identity import digest_file
-from include.pipeline.identities import NormalizationParameters
 from include.pipeline.make_training_set import make_training_set, write_training_set
 from include.pipeline.normalize import normalize_files
 from include.pipeline.scan import scan_archive
 from include.pipeline.training_plan import (
     TrainingSetParameters,
-    allowed_output,
-    allowed_table,
     plan_training_set,
-    read_plan,
 )
 from include.pipeline.training_rows import UnfinishedSpectraError
+from include.pipeline.training_spectra import find_spectra
 from include.pipeline.workspace import Workspace
 from include.simulation.damage import Damage, damage
 from include.simulation.survey import SyntheticSurvey
 from tests.support.archive_server import Remote
 
 NAMES = ("TEFF", "LOGG", "FE_H")
-
-
-@pytest.fixture
-def table(survey: SyntheticSurvey) -> Path:
-    """The true labels of the survey's stars, with the keys of their files and no signal-to-noise ratio."""
-    return survey.root / "truth.csv"
-
-
-@pytest.fixture
-def parameters(normalization: NormalizationParameters) -> TrainingSetParameters:
-    """Everything that has labels."""
-    return TrainingSetParameters(label_names=NAMES, normalization=normalization, cuts=Cuts(min_snr=0.0))
 
 
 def test_it_holds_the_stars_normalised_spectra_and_their_labels(
@@ -113,15 +97,13 @@ def test_stars_without_a_good_file_are_left_out_and_counted(
     survey: SyntheticSurvey,
     table: Path,
     parameters: TrainingSetParameters,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     gone, broken = survey.stars[1], survey.stars[4]
     survey.path(gone).unlink()
     damage(survey.path(broken), Damage.TRUNCATED)
-    with caplog.at_level(logging.WARNING):
-        report = make_training_set(workspace, table, parameters)
-    assert (report.n_stars, report.left_out) == (10, {"missing": 1, "unreadable": 1})
-    assert f"{gone.obj} is left out: there is no {survey.path(gone)}" in caplog.text
+    report = make_training_set(workspace, table, parameters)
+    assert (report.n_stars, report.left_out) == (10, {"unreadable": 1})
+    assert ("a file in the archive", 1, 11) in report.plan.steps
     names = json.loads(str(TrainingSet.read(report.path).provenance["stars"]))
     assert set(names) == {star.obj for star in survey.stars} - {gone.obj, broken.obj}
 
@@ -159,8 +141,24 @@ def test_what_is_not_here_is_fetched_if_that_is_asked(
     report = make_training_set(near, table, parameters, use_remote=True)
     assert (report.n_stars, report.left_out) == (11, {"not_at_remote": 1})
     assert len(remote.asked) == 3
-    local = make_training_set(near, table, parameters)
-    assert local.digest == report.digest, "whether a missing file was asked for does not change the set"
+
+
+def test_a_file_that_is_gone_since_it_was_chosen_is_told(
+    workspace: Workspace,
+    survey: SyntheticSurvey,
+    table: Path,
+    parameters: TrainingSetParameters,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plan = plan_training_set(workspace, table, parameters, only_here=True)
+    gone = survey.path(survey.stars[1])
+    gone.unlink()
+    with caplog.at_level(logging.WARNING):
+        paths = find_spectra(workspace, plan)
+    assert f"{survey.stars[1].obj} is left out: there is no {gone}" in caplog.text
+    normalize_files(workspace, paths, parameters.normalization)
+    report = write_training_set(workspace, plan.identity, workspace.settings.training_set)
+    assert (report.n_stars, report.left_out) == (11, {"missing": 1})
 
 
 def test_a_table_without_fields_finds_its_files_by_the_index(
@@ -212,66 +210,3 @@ def test_a_product_that_is_lost_is_made_anew(
         product.unlink()
     again = write_training_set(workspace, first.plan.identity, first.path)
     assert (again.digest, again.is_new) == (first.digest, False)
-
-
-def test_a_plan_comes_back_as_it_was_written(
-    workspace: Workspace, table: Path, parameters: TrainingSetParameters
-) -> None:
-    plan = plan_training_set(workspace, table, replace(parameters, cuts=Cuts(max_stars=5)))
-    assert read_plan(workspace, plan.identity) == plan
-    assert len(plan.stars) == 5
-    assert plan_training_set(workspace, table, parameters).identity != plan.identity
-    with pytest.raises(LookupError, match="run the task that selects the stars again"):
-        read_plan(workspace, "0" * 64)
-
-
-def test_the_log_has_a_table_of_the_cuts(
-    workspace: Workspace, table: Path, parameters: TrainingSetParameters, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        plan_training_set(workspace, table, replace(parameters, cuts=Cuts(ranges={"LOGG": [None, 2.0]}, max_stars=2)))
-    kept = sum(labels["LOGG"] <= 2.0 for labels in SyntheticSurvey("x", n_stars=12, nights=2).truth().values())
-    assert f"{12 - kept:9d} {kept:9d}  LOGG to 2\n" in caplog.text
-    assert f"{kept - 2:9d} {2:9d}  at most 2 stars" in caplog.text
-
-
-def test_a_label_that_the_table_does_not_have_is_refused(
-    workspace: Workspace, table: Path, parameters: TrainingSetParameters
-) -> None:
-    with pytest.raises(LabelTableError, match="expected the columns ALPHA_M or"):
-        plan_training_set(workspace, table, replace(parameters, label_names=("TEFF", "ALPHA_M")))
-
-
-def test_a_form_opens_and_writes_nothing_elsewhere(workspace: Workspace, tmp_path: Path) -> None:
-    settings = workspace.settings
-    assert allowed_table(workspace, "sas/truth.csv") == settings.sas_base_dir.resolve() / "truth.csv"
-    assert allowed_table(workspace, str(settings.sas_base_dir / "x.fits")).name == "x.fits"
-    assert allowed_output(workspace, str(settings.training_set)) == settings.training_set
-    assert allowed_output(workspace, "sets/x.npz") == settings.data_dir.resolve() / "sets" / "x.npz"
-    (settings.data_dir / "link.fits").symlink_to("/etc/passwd")
-    for name in ("/etc/passwd", "../x.fits", "link.fits"):
-        with pytest.raises(ValueError, match="expected a path below"):
-            allowed_table(workspace, name)
-    for name in ("/tmp/x.pkl", "../x.pkl"):
-        with pytest.raises(ValueError, match="expected a path below"):
-            allowed_output(workspace, name)
-    with pytest.raises(ValueError, match="ends in"):
-        allowed_output(workspace, "sets/x.fits")
-    own = replace(workspace, settings=settings.model_copy(update={"training_set": tmp_path / "own.pkl"}))
-    assert allowed_output(own, str(tmp_path / "own.pkl")) == tmp_path / "own.pkl"
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"label_names": ("TEFF", "TEFF")}, "all different"),
-        ({"least_share": 1.5}, "least_share: expected 0 to 1"),
-    ],
-)
-def test_impossible_parameters_are_refused(
-    parameters: TrainingSetParameters, wrong: dict[str, object], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        replace(parameters, **wrong)
-    with pytest.raises(ValueError, match="expected sum_axis 0"):
-        replace(parameters, normalization=replace(parameters.normalization, sum_axis=None))

@@ -23,6 +23,7 @@ FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "ContinuumNormalizeOperator": {"apstar_paths": [], "continuum_regions_path": "regions.txt"},
     "FetchApStarOperator": {"star": {}},
     "FetchNightOperator": {"telescope": "apo25m"},
+    "FindTrainingSpectraOperator": {"plan_id": "p"},
     "InferLabelsOperator": {"normalizations": [], "model_id": "m"},
     "ListApStarsOperator": {"telescope": "apo25m", "model_id": "m", "continuum_regions_path": "regions.txt"},
     "ListFolderOperator": {"folder": "/data/incoming", "model_id": "m", "continuum_regions_path": "regions.txt"},
@@ -42,9 +43,16 @@ FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "ReportStarsOperator": {"stars": [], "model_id": "m", "continuum_regions_path": "regions.txt"},
     "RetainProductsOperator": {},
+    "SelectTrainingStarsOperator": {
+        "label_table": "allStar.fits",
+        "label_names": "TEFF",
+        "cuts": {},
+        "continuum_regions_path": "regions.txt",
+    },
     "TrainCannonOperator": {"training_set_path": "t.pkl", "label_names": "TEFF"},
     "TrainingSetSensor": {"training_set_path": "t.pkl", "label_names": "TEFF"},
     "ValidateModelOperator": {"model_id": "m"},
+    "WriteTrainingSetOperator": {"plan_id": "p", "output_path": "t.pkl"},
 }
 OPERATORS = sorted(FIRST_ARGUMENTS)
 
