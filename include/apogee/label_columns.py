@@ -104,7 +104,7 @@ def wanted_columns(path: Path, there: Iterable[str], names: Sequence[str]) -> Wa
     if missing:
         raise LabelTableError(
             f"{path}: expected the columns {'; '.join(missing)} (capital or small), and it has {_some(found.values())}: "
-            "name labels that it has, or rename its columns.",
+            "name labels and ranges that it has, or rename its columns.",
             len(missing),
         )
     flags = {
