@@ -39,7 +39,7 @@ class Tolerances:
     shift_errors
         The same for any other label, in its median errors; ``least`` is a fifth of it.
     pull_low, pull_high
-        Range of the pulls: root mean square of residuals over errors.
+        Range of the pulls: the width of residuals over errors.
     chi_square_low, chi_square_high
         Range of the median reduced chi-square of stars held back.
     failed_percent
@@ -66,7 +66,7 @@ class Tolerances:
     chi_square_low: float = 0.5
     chi_square_high: float = 2.0
     failed_percent: float = 5.0
-    outside_percent: float = 20.0
+    outside_percent: float = 30.0
     first_teff: float = 150.0
     first_logg: float = 0.3
     first_abundance: float = 0.15

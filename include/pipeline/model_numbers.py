@@ -27,7 +27,8 @@ class LabelNumbers:
     rms: float
     """Root mean square of the same."""
     pull: float
-    """Root mean square of the same over the label's errors."""
+    """Half the width of the central 68 % of the same over the label's errors: 1 where errors are honest, whatever a few
+    stars that no model describes do."""
     spread: float
     """Standard deviation of the training labels: the rms of a model that knows nothing."""
 
@@ -158,7 +159,7 @@ def numbers_of(model: CannonModel, identity: str) -> ModelNumbers:
     good = np.isfinite(found.labels).all(axis=1)
     spread = model.training_labels.std(axis=0)
     beyond = np.sqrt(np.maximum(np.diagonal(found.beyond[int(found.corrected)]), 0.0))
-    labels = zip(names, found.bias, found.rms, found.pulls, spread, strict=True)
+    labels = zip(names, found.bias, found.rms, _pulls(found.residuals[good] / found.errors[good]), spread, strict=True)
     return replace(
         numbers,
         n_folds=found.n_folds,
@@ -200,6 +201,16 @@ def plain(value: Any) -> Any:
 
 def _label(bias: float, rms: float, pull: float, spread: float) -> LabelNumbers:
     return LabelNumbers(bias=float(bias), rms=float(rms), pull=float(pull), spread=float(spread))
+
+
+def _pulls(ratios: Floats) -> Floats:
+    """Width of residuals over errors, shape (N, L), of each label; NaN without a star."""
+    import numpy as np
+
+    if not len(ratios):
+        return np.full(ratios.shape[1], np.nan)
+    low, high = np.percentile(ratios, [16.0, 84.0], axis=0)
+    return np.asarray(0.5 * (high - low))
 
 
 def _chi_square(values: Floats) -> dict[str, float]:

@@ -103,7 +103,7 @@ def _tables(content: Content) -> Iterator[str]:
     yield "<h2>Labels</h2>"
     yield _html_table(*label_table(content))
     yield (
-        "<p>rms and bias: held-out less training labels. pull: root mean square of the same over the errors. Shift: labels "
+        "<p>rms and bias: held-out less training labels. pull: the width of the same over the errors. Shift: labels "
         "of the reference stars less those by the model in force, in the mean.</p>"
     )
     yield "<h2>Models</h2>"

@@ -16,7 +16,7 @@ TITLES = {
     "shift_logg": ("LOGG of reference stars may move by, dex", "In the mean, against the model in force."),
     "shift_abundance": ("Abundances of reference stars may move by, dex", "In the mean, against the model in force."),
     "shift_errors": ("Any other label may move by, in its errors", "In the mean of the reference stars."),
-    "pull_low": ("Pulls from", "Root mean square of residuals over errors, for each label."),
+    "pull_low": ("Pulls from", "Width of residuals over errors, for each label."),
     "pull_high": ("Pulls to", "The same."),
     "chi_square_low": ("Median reduced chi-square from", "Of stars held back."),
     "chi_square_high": ("Median reduced chi-square to", "Of stars held back."),

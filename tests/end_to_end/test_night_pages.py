@@ -47,8 +47,8 @@ def test_pages_open_to_a_login_only(local_run: LocalRun) -> None:
     assert [answer.status_code for answer in answers] == [401, 403, 200, 404, 405, 404]
 
 
-def test_the_menu_has_the_nights(rest: AirflowRest) -> None:
+def test_the_menu_has_the_nights_and_the_models(rest: AirflowRest) -> None:
     plugins = {plugin["name"]: plugin for plugin in rest.get("plugins")["plugins"]}
-    (view,) = plugins["apogee_cannon"]["external_views"]
-    assert (view["name"], view["category"]) == ("Nights", "browse")
+    views = [(view["name"], view["category"]) for view in plugins["apogee_cannon"]["external_views"]]
+    assert views == [("Nights", "browse"), ("Models", "browse")]
     assert rest.get("plugins/importErrors")["import_errors"] == []

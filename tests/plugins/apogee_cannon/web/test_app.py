@@ -9,13 +9,13 @@ from tests.plugins.apogee_cannon.web.client import Client
 pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx` with:DeprecationWarning", "ignore:Using `httpx` with")
 
 
+MODELS = ("/models", "/models/0123456789ab", "/models/0123456789ab/report", "/models/plotly.min.js", "/api/models")
+LINEAGE = ("/results/0123456789ab", "/stars/star", "/api/results/0123456789ab", "/api/stars/star")
+
+
 @pytest.mark.parametrize(
-    "path",
-    [
-        "/nights", "/nights/apo25m/59280", "/nights/apo25m/runs/x", "/api/nights",
-        "/results/0123456789ab", "/stars/star", "/api/results/0123456789ab", "/api/stars/star",
-    ],
-)  # fmt: skip
+    "path", ["/nights", "/nights/apo25m/59280", "/nights/apo25m/runs/x", "/api/nights", *MODELS, *LINEAGE]
+)
 def test_nobody_gets_in_without_a_login(path: str) -> None:
     from apogee_cannon.web.app import create_app
 
