@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow._shared.timezones import timezone
+from airflow.api_fastapi.execution_api.datamodels.asset import AssetProfile
 from airflow.configuration import conf
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
@@ -23,14 +24,18 @@ from airflow.models.backfill import ReprocessBehavior, _create_backfill
 from airflow.models.deadline import Deadline
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskmap import TaskMap
+from airflow.sdk import Asset, AssetAlias
 from airflow.utils.session import create_session
+from airflow.utils.sqlalchemy import prohibit_commit
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select, update
 
+from apogee_cannon.assets import MODEL_IN_FORCE, OUTDATED_RESULTS, OUTDATED_RESULTS_ALIAS
 from include.apogee.nights import OBSERVATORIES
 
 APO, LCO = "apogee_nightly_apo25m", "apogee_nightly_lco25m"
+REANALYSIS = "cannon_reanalysis"
 FIRST = 59280
 Key = tuple[str, str]
 
@@ -167,6 +172,55 @@ def ask_about_deadlines() -> dict[str, Any]:
     return {"has one": kinds, "hours": sorted(hours)}
 
 
+def tell_of(asset: Asset, alias: AssetAlias | None, **extra: Any) -> None:
+    """Register an event of an asset as the end of a night's `publish_night` does, by an alias or by the asset itself."""
+    event: dict[str, Any] = {"dest_asset_key": {"name": asset.name, "uri": asset.uri}, "extra": extra}
+    outlet = AssetProfile(name=asset.name, uri=asset.uri, type="Asset")
+    if alias is not None:
+        outlet, event["source_alias_name"] = AssetProfile(name=alias.name, type="AssetAlias"), alias.name
+    with create_session() as session:
+        mine = (TaskInstance.dag_id == APO, TaskInstance.task_id == "publish_night")
+        item = session.scalars(select(TaskInstance).where(*mine).limit(1)).one()
+        TaskInstance.register_asset_changes_in_db(item, [outlet], [event], session=session)
+
+
+def woken(runner: SchedulerJobRunner) -> list[str]:
+    """Let the scheduler make the runs that are due; the kinds of all runs of the reanalysis so far."""
+    with create_session() as session, prohibit_commit(session) as guard:
+        runner._create_dagruns_for_dags(guard, session)
+    with create_session() as session:
+        runs = session.scalars(select(DagRun).where(DagRun.dag_id == REANALYSIS).order_by(DagRun.id)).all()
+        return [str(run.run_type) for run in runs]
+
+
+def end_runs() -> None:
+    with create_session() as session:
+        session.execute(update(DagRun).where(DagRun.dag_id == REANALYSIS).values(state=DagRunState.SUCCESS))
+        session.execute(update(DagModel).values(exceeds_max_non_backfill=False))
+
+
+def ask_about_reanalysis(runner: SchedulerJobRunner) -> dict[str, Any]:
+    with create_session() as session:
+        session.execute(update(DagModel).values(is_paused=DagModel.dag_id != REANALYSIS))
+    answers: dict[str, Any] = {"by time": woken(runner)}
+    end_runs()
+    tell_of(OUTDATED_RESULTS, OUTDATED_RESULTS_ALIAS, mjd=FIRST)
+    answers["by a night"] = woken(runner)
+    tell_of(MODEL_IN_FORCE, None, model_id="a")
+    tell_of(OUTDATED_RESULTS, OUTDATED_RESULTS_ALIAS, mjd=FIRST + 1)
+    answers["while a run goes on"] = woken(runner)
+    end_runs()
+    answers["afterwards"] = woken(runner)
+    end_runs()
+    answers["in the end"] = woken(runner)
+    with create_session() as session:
+        runs = session.scalars(select(DagRun).where(DagRun.dag_id == REANALYSIS).order_by(DagRun.id)).all()
+        answers["events"] = [len(run.consumed_asset_events) for run in runs]
+        items = session.scalars(select(TaskInstance).where(TaskInstance.dag_id == REANALYSIS)).all()
+        answers["instances"] = sorted({(item.task_id, item.pool, item.priority_weight) for item in items})
+    return answers
+
+
 def main() -> None:
     store_dags()
     runner = scheduler()
@@ -174,6 +228,7 @@ def main() -> None:
         "precedence": ask_about_precedence(runner),
         "reprocessing": ask_about_reprocessing(runner),
         "deadlines": ask_about_deadlines(),
+        "reanalysis": ask_about_reanalysis(runner),
     }
     print(json.dumps(answers))  # noqa: T201 - it is what the test reads
 

@@ -13,8 +13,8 @@ import pytest
 
 from apogee_cannon.local.environment import Installation
 from apogee_cannon.local.processes import make_database
-from apogee_cannon.pools import BACKFILL_POOL, FILES_POOL
-from apogee_cannon.precedence import place
+from apogee_cannon.pools import BACKFILL_POOL, FILES_POOL, REANALYSIS_POOL
+from apogee_cannon.precedence import REANALYSIS_WEIGHT, WEIGHTS, place
 
 PROBE = Path(__file__).resolve().parents[2] / "support" / "scheduler_probe.py"
 SLOTS = 4
@@ -68,6 +68,19 @@ class TestScheduler:
             "manual manual": True,
         }
         assert {round(hours, 3) for hours in answers["deadlines"]["hours"]} == {20.0}
+
+    def test_a_reanalysis_is_woken_by_time_by_a_night_and_by_a_model(self, answers: dict[str, Any]) -> None:
+        """Also by what came while one went on, and then once: the event of a night is by an alias."""
+        found = answers["reanalysis"]
+        assert found["by time"] == ["scheduled"]
+        assert found["by a night"] == found["while a run goes on"] == ["scheduled", "asset_triggered"]
+        assert found["afterwards"] == found["in the end"] == ["scheduled", "asset_triggered", "asset_triggered"]
+        assert found["events"] == [0, 1, 2]
+
+    def test_a_reanalysis_comes_last_and_its_batches_have_a_pool(self, answers: dict[str, Any]) -> None:
+        assert {weight for _, _, weight in answers["reanalysis"]["instances"]} == {REANALYSIS_WEIGHT}
+        assert REANALYSIS_WEIGHT < min(WEIGHTS.values())
+        assert ["reanalyse", REANALYSIS_POOL, REANALYSIS_WEIGHT] in answers["reanalysis"]["instances"]
 
 
 @pytest.mark.parametrize(
