@@ -79,7 +79,7 @@ class TestScheduler:
 
     def test_a_reanalysis_comes_last_and_its_batches_have_a_pool(self, answers: dict[str, Any]) -> None:
         assert {weight for _, _, weight in answers["reanalysis"]["instances"]} == {REANALYSIS_WEIGHT}
-        assert REANALYSIS_WEIGHT < min(WEIGHTS.values())
+        assert min(WEIGHTS.values()) > REANALYSIS_WEIGHT
         assert ["reanalyse", REANALYSIS_POOL, REANALYSIS_WEIGHT] in answers["reanalysis"]["instances"]
 
 
