@@ -35,6 +35,11 @@ class ReferenceStars(Part):
         with self._database.read() as connection:
             return [ReferenceStar(**as_fields(row)) for row in connection.execute(query)]
 
+    def reference_spectra(self) -> set[str]:
+        """Return the normalisations of all reference stars, of every line of models."""
+        with self._database.read() as connection:
+            return set(connection.scalars(select(STAR.c.normalization_id)))
+
     def record_reference_stars(self, stars: Sequence[ReferenceStar]) -> None:
         """Record reference stars; those that are there stay as they are."""
         with self._database.write() as connection:

@@ -54,9 +54,9 @@ class Tolerances:
     """
 
     rms_percent: float = 10.0
-    least_teff: float = 5.0
-    least_logg: float = 0.01
-    least_abundance: float = 0.005
+    least_teff: float = 10.0
+    least_logg: float = 0.02
+    least_abundance: float = 0.01
     shift_teff: float = 25.0
     shift_logg: float = 0.05
     shift_abundance: float = 0.03

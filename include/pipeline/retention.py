@@ -38,7 +38,7 @@ class Kind(StrEnum):
     """What a file below ``normalized/`` is."""
 
     REBUILDABLE = "rebuildable"  # of a content that a path of the archive holds now: it can be made anew
-    LAST = "last"  # of the last content of a path that is gone: current, and nothing can make it anew; never deleted
+    LAST = "last"  # of the last content of a path that is gone, or of a reference star: needed, never deleted
     SUPERSEDED = "superseded"  # of a content that was rewritten, or made by another version of the method
     ORPHAN = "orphan"  # of no record: its task ended before it was recorded
     PART = "part"  # of a write that was broken off
@@ -165,6 +165,7 @@ class _Judge:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._present_method: dict[str, bool] = {}
+        self._references = workspace.catalog.reference_spectra()
 
     def kinds(self, files: Sequence[_File]) -> Iterator[tuple[_File, Kind]]:
         catalog = self._workspace.catalog
@@ -176,7 +177,9 @@ class _Judge:
             elif (record := records.get(file.path.stem)) is None:
                 yield file, Kind.ORPHAN
             else:
-                yield file, self._kind(record, holders.get(record.digest, []))
+                kind = self._kind(record, holders.get(record.digest, []))
+                # On reference stars models are compared for years, with the spectrum that was chosen.
+                yield file, Kind.LAST if kind is Kind.SUPERSEDED and record.id in self._references else kind
 
     def _kind(self, record: NormalizationRecord, holders: Sequence[ArchiveFile]) -> Kind:
         if not holders:

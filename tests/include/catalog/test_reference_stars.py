@@ -22,6 +22,7 @@ def test_stars_are_chosen_once_for_each_name_and_do_not_disturb_each_other(catal
     assert catalog.reference_stars("giants") == [star("giants", "a"), star("giants", "b")]
     assert catalog.reference_stars("dwarfs") == [star("dwarfs", "b")]
     assert catalog.reference_stars("none") == []
+    assert catalog.reference_spectra() == {normalization(content(of)).id for of in ("a", "b")}
 
 
 def test_the_newest_normalisation_of_a_star_comes_first(catalog: Catalog) -> None:

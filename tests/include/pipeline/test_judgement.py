@@ -58,10 +58,10 @@ def test_an_equal_model_is_accepted_and_says_what_was_looked_at() -> None:
 
 @pytest.mark.parametrize(
     ("rms", "accepted"),
-    [(20.0, True), (48.0, True), (49.1, False), (150.0, False), (math.nan, False)],
+    [(20.0, True), (53.5, True), (54.1, False), (150.0, False), (math.nan, False)],
 )
 def test_the_rms_may_grow_by_a_tenth_and_by_what_nobody_sees(rms: float, accepted: bool) -> None:
-    """40 K, and 10 % of it, and 5 K: chance is less, 2.8 K for two sets of 800 stars."""
+    """40 K, and 10 % of it, and 10 K: chance is less, 2.8 K for two sets of 800 stars."""
     found = judge(with_label("TEFF", rms=rms), numbers(), compared(), DEFAULT)
     assert found.accepted is accepted
     assert accepted or found.reasons[0].startswith("TEFF: ")
@@ -74,7 +74,7 @@ def test_few_stars_are_given_what_chance_does() -> None:
     assert not judge(replace(with_label("TEFF", rms=56.0), n_held_out=50), few, None, DEFAULT).accepted
 
 
-@pytest.mark.parametrize(("bias", "accepted"), [(5.9, True), (-5.9, True), (6.5, False), (-6.5, False)])
+@pytest.mark.parametrize(("bias", "accepted"), [(10.9, True), (-10.9, True), (11.1, False), (-11.1, False)])
 def test_the_bias_counts_either_way(bias: float, accepted: bool) -> None:
     assert judge(with_label("TEFF", bias=bias), numbers(), compared(), DEFAULT).accepted is accepted
 
@@ -163,7 +163,7 @@ def test_after_a_model_that_was_not_validated_the_limits_are_the_first_model_s()
 def test_tolerances_come_from_a_form_and_are_checked() -> None:
     assert Tolerances.of({}) == DEFAULT
     assert Tolerances.of({"rms_percent": "20", "shift_teff": 40}) == Tolerances(rms_percent=20.0, shift_teff=40.0)
-    assert judge(with_label("TEFF", rms=52.0), numbers(), None, Tolerances(rms_percent=20.0)).accepted
+    assert judge(with_label("TEFF", rms=57.0), numbers(), None, Tolerances(rms_percent=20.0)).accepted
     for wrong in ({"rms_percent": -1}, {"rms_percent": "nan"}, {"rms": 1}, {"rms_percent": "ten"}):
         with pytest.raises(ValueError, match=r"rms|ten"):
             Tolerances.of(wrong)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from include.cannon import continuum
+from include.catalog.records import utc_now
+from include.catalog.reference_stars import ReferenceStar
 from include.pipeline import retention
 from include.pipeline.identities import InferenceParameters, NormalizationParameters
 from include.pipeline.infer import infer_labels
@@ -127,6 +129,16 @@ def test_an_archive_that_is_not_mounted_costs_no_product(disk: Disk) -> None:
     disk.workspace.settings.sas_base_dir.rename(disk.workspace.settings.data_dir / "elsewhere")
     retain(disk.workspace, RetentionPolicy(rebuildable_days=0), delete=True)
     assert disk.left() >= {Kind.REBUILDABLE, Kind.LAST}
+
+
+def test_the_spectrum_of_a_reference_star_stays_though_its_file_was_rewritten(disk: Disk) -> None:
+    chosen = ReferenceStar(
+        name="giants", normalization_id=disk.products[Kind.SUPERSEDED].stem, obj="a star", chosen_at=utc_now()
+    )
+    disk.workspace.catalog.record_reference_stars([chosen])
+    report = retain(disk.workspace, ALL, delete=True)
+    assert (report.found[Kind.LAST].files, report.found[Kind.SUPERSEDED].files) == (2, 0)
+    assert Kind.SUPERSEDED in disk.left()
 
 
 def test_products_of_another_method_are_superseded(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
