@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("default"),  # sdss_access warns of a release that it knows by another name
 ]
-STARS_A_PLATE = 10
+STARS_A_PLATE = 16
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_the_same_content_by_five_ways_of_touching_it_trains_nothing(lived: Life
 
 def test_a_changed_set_trains_once(lived: Life) -> None:
     assert lived.facts["changed"] == 1
-    assert "asked unexpectedly" not in lived.facts, "it is no worse, and comes into force by itself"
+    assert lived.facts.get("asked unexpectedly", []) == [], "it is no worse, and comes into force by itself"
     rows = lived.nightly.rows("SELECT training_set_digest, label_names, count(*) FROM model GROUP BY 1, 2")
     assert sorted(count for *_, count in rows) == [1] * 5
     assert lived.nightly.rows("SELECT count(*) FROM duplicate_work WHERE kind = 'model'") == [(0,)]

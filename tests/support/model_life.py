@@ -23,7 +23,7 @@ TRAINING, REANALYSIS = "cannon_training", "cannon_reanalysis"
 APO, MJD = "apo25m", 58043
 STARS, FEWER = 300, 290
 """Of the first training set, and of the one that changed."""
-QUIET = 8.0
+QUIET = 5.0
 """Seconds in which a training set that changed would have been seen: it settles for 2, and is looked at every second."""
 
 LACKING = """
