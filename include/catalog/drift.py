@@ -110,7 +110,8 @@ def _rows_of_stars(telescope: str, mjd: int, model_id: str, *, visits: bool) -> 
         .join(result, result.c.normalization_id == normalization.c.id)
         .join(result_row, result_row.c.result_id == result.c.id)
         .outerjoin(label, (label.c.result_id == result.c.id) & (label.c.row == result_row.c.row))
-        .where(result.c.model_id == model_id)
+        # With nothing behind it: SQLite would else begin with all results of the model, and end with the night's few stars.
+        .where(result.c.model_id.concat("") == model_id)
         .where(or_(spectrum.c.telescope == telescope, spectrum.c.telescope.is_(None)))
     )
     if visits:

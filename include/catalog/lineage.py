@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 
 from include.catalog import schema
-from include.catalog.current import current_contents, current_results
+from include.catalog.current import NEWEST_FIRST, current_contents
 from include.catalog.database import CatalogError
 from include.catalog.part import Part
 from include.catalog.records import (
@@ -107,20 +107,17 @@ class Lineages(Part):
 
         The current result by a model is the newest of the content that the star's path holds now.
         """
-        of_star = (
-            select(schema.result.c.model_id)
-            .join(schema.normalization, schema.normalization.c.id == schema.result.c.normalization_id)
-            .join(schema.spectrum, schema.spectrum.c.digest == schema.normalization.c.digest)
-            .where(schema.spectrum.c.obj == obj)
+        newest: dict[tuple[str, str, bool], Lineage] = {}
+        with (
+            self._database.read() as connection
+        ):  # by themselves: a database that plans both together reads all results
+            contents = connection.scalars(current_contents(obj=obj)).all()
+        for each in self._lineages(schema.normalization.c.digest.in_(contents)):
+            is_stack = each.result.rows[0].mjd is None
+            newest.setdefault((each.model.id, each.spectrum.digest, is_stack), each)
+        return sorted(
+            newest.values(), key=lambda each: (each.model.created, each.result.created, each.result.id), reverse=True
         )
-        with self._database.read() as connection:
-            models = connection.scalars(of_star.distinct()).all()
-        if not models:
-            return []
-        contents, identity = current_contents(obj=obj), schema.result.c.id
-        current = [identity.in_(current_results(models, contents, visits=visits)) for visits in (False, True)]
-        found = self._lineages(or_(*current))
-        return sorted(found, key=lambda each: (each.model.created, each.result.created, each.result.id), reverse=True)
 
     def _lineages(self, chosen: ColumnElement[bool]) -> list[Lineage]:
         with self._database.read() as connection:
@@ -163,7 +160,7 @@ def _statement(chosen: ColumnElement[bool]) -> Select[Any]:
         .outerjoin(label, of_row)
         .outerjoin(visit, took_part)
         .where(chosen)
-        .order_by(result.c.created.desc(), result.c.id, line.c.row, visit.c.number)
+        .order_by(*NEWEST_FIRST, line.c.row, visit.c.number)
     )
 
 

@@ -64,8 +64,9 @@ def test_a_task_inherits_what_its_parent_has_imported(checkout: Path) -> None:
         "os.utime('include/cannon/model.py', (1, 1))",
         "os.remove('include/pipeline/publish.py')",
         "our_code._preload_operators(); os.utime('plugins/apogee_cannon/operators/infer.py', (1, 1))",
+        "os.utime('include/simulation/survey.py', (1, 1))",
     ],
-    ids=["changed", "touched", "removed", "operator"],
+    ids=["changed", "touched", "removed", "operator", "touched, and not loaded"],
 )
 def test_a_task_runs_the_code_of_now(checkout: Path, change: str) -> None:
     n_modules, short, *inherited = child_of_a_parent(checkout, change)

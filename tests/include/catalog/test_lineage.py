@@ -87,8 +87,12 @@ def test_what_is_not_there_is_none(catalog: Catalog) -> None:
 def test_a_model_whose_place_was_taken_was_in_force_until_then(with_model: Catalog) -> None:
     with_model.record_model(model("second"))
     made = analysed(with_model, "star")
-    with_model.put_in_force("giants", model("second").id, "bob")
     with_model.put_in_force("dwarfs", model("second").id, "bob")
+    still = with_model.lineage(made.id)
+    assert still is not None
+    assert still.in_force is not None
+    assert still.in_force.until is None, "another line of models takes nobody's place"
+    with_model.put_in_force("giants", model("second").id, "bob")
     found, later = with_model.lineage(made.id), with_model.model_in_force("giants")
     assert found is not None
     assert later is not None
@@ -150,6 +154,12 @@ def test_a_star_has_its_current_result_by_each_model(with_model: Catalog) -> Non
     first = analysed(with_model, "star", digest=content("new"))
     newest = analysed(with_model, "star", digest=content("new"), by="second", minutes=5)
     analysed(with_model, "another")
+    stack = normalization(content("new"))
+    with_model.record_result(result(stack.id, model().id, minutes=-5, again=1))
+    by_visit = normalization(content("new"), sum_axis=None)
+    with_model.record_normalization(by_visit)
+    visits = result(by_visit.id, model().id, rows=(row(0, mjd=NIGHT),), minutes=-9)
+    with_model.record_result(visits)
     found = with_model.lineages_of_star("star")
-    assert [each.result.id for each in found] == [newest.id, first.id]
+    assert [each.result.id for each in found] == [newest.id, first.id, visits.id]
     assert with_model.lineages_of_star("nobody") == []

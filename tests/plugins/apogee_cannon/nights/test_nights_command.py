@@ -131,6 +131,10 @@ def test_why_a_night_is_not_done(
     assert heading.split()[0] == "telescope"
     assert [row.split()[1] for row in rows] == ["59281", "59280"]
     assert len(json.loads("\n".join(lines(capsys, "why", "apo25m", "59280-59281", "--json")))) == 2
+    summary = {"drift": {"stands_out": ["the S/N is low"]}}
+    workspace.catalog.record_publication("apo25m", 59280, "scheduled__x", summary)
+    assert "! This night stands out: the S/N is low" in lines(capsys, "why", "apo25m", "59280")
+    assert "Stands out: " in lines(capsys, "why", "apo25m", "59280-59281")[-1]
 
 
 def test_it_is_quick_because_it_imports_neither_airflow_nor_the_science() -> None:

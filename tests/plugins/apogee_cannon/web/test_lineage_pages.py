@@ -51,6 +51,8 @@ def test_from_a_night_to_a_star_to_its_result_and_all_that_made_it(
 ) -> None:
     lineage = workspace.catalog.lineage(result)
     assert lineage is not None
+    made = (lineage.result, lineage.normalization, lineage.model)
+    assert [each.code_version for each in made] == [code_version()] * 3
     star = lineage.spectrum.obj
     link = f"/apogee/stars/{star.replace('+', '%2B')}"
     assert f'<a href="{link}">{star}</a>' in client.get("/apogee/nights/apo25m/59280").text

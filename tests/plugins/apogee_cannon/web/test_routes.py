@@ -73,6 +73,17 @@ def test_an_overview_links_to_its_nights(client: Client, workspace: Workspace) -
     assert "No night is known" in client.get("/apogee/nights?last=55000").text
 
 
+def test_a_night_that_stands_out_is_marked(client: Client, workspace: Workspace) -> None:
+    assert "tands out" not in client.get(NIGHT).text + client.get("/apogee/nights").text
+    drift = {"stands_out": ["S/N <b>is low</b>"]}
+    workspace.catalog.record_publication("apo25m", 59280, RUN, {"drift": drift})
+    assert '<p class="verdict">This night stands out: S/N &lt;b&gt;is low&lt;/b&gt;</p>' in client.get(NIGHT).text
+    overview = client.get("/apogee/nights").text
+    assert overview.count("Stands out.</strong>") == 1
+    assert '<strong title="S/N &lt;b&gt;is low&lt;/b&gt;">' in overview
+    assert client.get("/apogee/api/nights/apo25m/59280").json()["stands_out"] == drift["stands_out"]
+
+
 def test_a_run_leads_to_its_night_below_whatever_a_proxy_puts_before(client: Client) -> None:
     answer = client.get(f"/apogee/nights/apo25m/runs/{RUN}")
     assert (answer.status_code, answer.headers["location"]) == (307, NIGHT)
