@@ -108,9 +108,8 @@ class Lineages(Part):
         The current result by a model is the newest of the content that the star's path holds now.
         """
         newest: dict[tuple[str, str, bool], Lineage] = {}
-        with (
-            self._database.read() as connection
-        ):  # by themselves: a database that plans both together reads all results
+        # The contents by themselves: PostgreSQL, asked for both at once, reads all results.
+        with self._database.read() as connection:
             contents = connection.scalars(current_contents(obj=obj)).all()
         for each in self._lineages(schema.normalization.c.digest.in_(contents)):
             is_stack = each.result.rows[0].mjd is None
