@@ -22,6 +22,7 @@ from include.settings import SHIPPED_REGIONS
 from include.simulation.apstar_file import apstar_bytes
 from include.simulation.exposures import expose
 from include.simulation.survey import SyntheticSurvey
+from tests.include.cannon.edited_files import change
 from tests.include.cannon.product_by_astropy import write_by_astropy
 
 PROVENANCE = {"NORMID": "a" * 64, "NORMVERS": "1", "continuum_regions_digest": "b" * 64, "length": 1400.0, "ORDER": 3}
@@ -207,6 +208,30 @@ def test_a_changed_byte_is_noticed(product: Path, place: int) -> None:
     content[place] ^= 1
     product.write_bytes(content)
     with pytest.raises(BadInputError):
+        read_normalized(product)
+
+
+@pytest.mark.parametrize("name", ["FLUX", "VISITS"])
+def test_another_header_with_right_sums_is_for_astropy_to_read(
+    tmp_path: Path, star: ApStar, stacked: Normalized, name: str
+) -> None:
+    """Two words of four bytes change places, which leaves every sum as it was."""
+    path = tmp_path / "one.fits"
+    write_normalized(path, stacked, star=star, provenance={"NORMID": "a" * 64})
+    content = bytearray(path.read_bytes())
+    assert parse_product(bytes(content)) is not None
+    first = content.index(f"EXTNAME = '{name}".encode())
+    second = content.index(b"XTENSION", first - 2880)
+    content[first : first + 4], content[second : second + 4] = (
+        content[second : second + 4],
+        content[first : first + 4],
+    )
+    assert parse_product(bytes(content)) is None
+
+
+def test_a_product_on_another_grid_is_refused(product: Path) -> None:
+    change(product, lambda hdus: hdus["FLUX"].header.update({"CRVAL1": 4.2}))
+    with pytest.raises(BadInputError, match="not that of apStar files"):
         read_normalized(product)
 
 

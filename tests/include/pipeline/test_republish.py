@@ -108,6 +108,18 @@ def test_a_night_that_is_by_a_newer_model_stays_so(workspace: Workspace, product
     assert set.union(*models(workspace).values()) == {model_id}
 
 
+def test_nights_follow_when_an_earlier_model_is_put_in_force_again(
+    workspace: Workspace, products: list[str], model_id: str
+) -> None:
+    """Its results are older than the tables: nothing is inferred, and yet the tables are not by it."""
+    infer_labels(workspace, products, model_id, InferenceParameters())
+    republished(workspace, model_id)
+    workspace.catalog.put_in_force(workspace.settings.model_name, FORMER, "test")
+    republished(workspace, FORMER)
+    assert set.union(*models(workspace).values()) == {FORMER}
+    assert workspace.summary_path(FORMER).exists()
+
+
 def test_nights_without_a_result_by_the_model_keep_their_tables(
     workspace: Workspace, products: list[str], model_id: str
 ) -> None:
