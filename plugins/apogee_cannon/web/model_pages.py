@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from apogee_cannon.web.pages import page
+from include.cannon.plots.page import SCRIPT
 from include.pipeline.model_overview import ModelRow
 
 INSIDE = "<script"
@@ -35,5 +36,6 @@ def report_page(report: str) -> HTMLResponse:
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
         "form-action 'none'"
     )
-    html = report.replace(INSIDE, f'{INSIDE} nonce="{nonce}"')
+    # On disk plotly's script lies beside the report; here all models share one, a level up.
+    html = report.replace(f'src="{SCRIPT}"', f'src="../{SCRIPT}"').replace(INSIDE, f'{INSIDE} nonce="{nonce}"')
     return HTMLResponse(html, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
