@@ -25,6 +25,7 @@ body {{ max-width: 1500px; margin: 0 auto; padding: 16px; }}
 h1 {{ font-size: 26px; margin: 0; }}
 figure {{ margin: 12px 0 40px; }}
 figcaption {{ margin-left: 12px; }}
+th, td {{ padding: 2px 20px 2px 0; text-align: left; vertical-align: top; }}
 </style>
 <script src="{script}"></script>
 </head>
