@@ -63,6 +63,19 @@ def test_the_backfill_line_is_accepted_and_selects_three_nights(local_run: Local
     assert re.findall(r"2021-03-(\d\d) 16:48:00", done.stdout) == ["06", "07", "08"], done.stdout
 
 
+def test_the_lineage_of_a_star_is_told(local_run: LocalRun) -> None:
+    (line,) = (line for block in blocks("sh") for line in block.splitlines() if " lineage " in line)
+    _, *arguments = shlex.split(line, comments=True)
+    folders = ["--home", str(local_run.installation.home), "--data", str(local_run.installation.data_dir)]
+    at = arguments.index("lineage")
+    done = subprocess.run(
+        [sys.executable, *arguments[:at], *folders, *arguments[at:]],
+        env=environment(local_run), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "training set" in done.stdout
+
+
 def test_every_setting_is_in_the_table() -> None:
     from include.settings import PREFIX, Settings
 

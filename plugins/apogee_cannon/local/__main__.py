@@ -4,7 +4,7 @@ Makes a small synthetic archive, starts Airflow on 127.0.0.1 with an embedded da
 the nights by a backfill over their dates, prints what came out, and serves the web UI until Ctrl-C.
 
 ``python -m apogee_cannon.local airflow ...`` runs an airflow command in that installation's environment,
-``python -m apogee_cannon.local nights ...`` the command ``python -m apogee_cannon.nights``.
+``python -m apogee_cannon.local nights ...`` the command ``python -m apogee_cannon.nights``, ``lineage ...`` likewise.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="end after the report, instead of serving until Ctrl-C")
     parser.add_argument("--serve", action="store_true", help="only serve, with the settings of your own environment")
     parser.add_argument(
-        "command", nargs=argparse.REMAINDER, help="airflow ..., or nights ...: a command for the same installation"
+        "command",
+        nargs=argparse.REMAINDER,
+        help="airflow ..., nights ... or lineage ...: a command for the same installation",
     )
     return parser
 
@@ -104,8 +106,12 @@ def _run_command(options: argparse.Namespace) -> int:
         command = airflow_command(*arguments)
     elif word == "nights":
         command = [sys.executable, "-m", "apogee_cannon.nights", *arguments, *_called_here(options, arguments)]
+    elif word == "lineage":
+        command = [sys.executable, "-m", "apogee_cannon.lineage", *arguments]
     else:
-        raise AirflowError(f"unknown word {word!r}: expected nothing, or airflow or nights and their arguments.")
+        raise AirflowError(
+            f"unknown word {word!r}: expected nothing, or airflow, nights or lineage and their arguments."
+        )
     environment = Installation(options.home.absolute(), options.data.absolute(), _port()).environment()
     return subprocess.run(command, env=environment).returncode
 
