@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, WeightRule
 
 from apogee_cannon import PinModelOperator, PlanReanalysisOperator, PublishReanalysisOperator, ReanalyseOperator
-from apogee_cannon.assets import MODEL_IN_FORCE, OUTDATED_RESULTS
+from apogee_cannon.assets import LABEL_CATALOG, MODEL_IN_FORCE, NIGHT_TABLES, OUTDATED_RESULTS
 from apogee_cannon.pools import REANALYSIS_POOL
 from apogee_cannon.precedence import REANALYSIS_WEIGHT
 from apogee_cannon.retries import RETRIES
@@ -63,5 +63,11 @@ with DAG(
     reanalyse = ReanalyseOperator.partial(
         task_id="reanalyse", pool=REANALYSIS_POOL, map_index_template="{{ label }}", **common
     ).expand(batch=plan.output)
-    publish = PublishReanalysisOperator(task_id="publish_tables", trigger_rule=TriggerRule.ALL_DONE, **common)
+    publish = PublishReanalysisOperator(
+        task_id="publish_tables",
+        trigger_rule=TriggerRule.ALL_DONE,
+        inlets=[MODEL_IN_FORCE],
+        outlets=[LABEL_CATALOG, NIGHT_TABLES],
+        **common,
+    )
     reanalyse >> publish

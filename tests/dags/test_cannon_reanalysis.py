@@ -21,6 +21,7 @@ from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey
 from tests.dags.conftest import states
+from tests.support.dag_runs import events_of
 
 if TYPE_CHECKING:
     from airflow.models import DagRun
@@ -65,11 +66,15 @@ def test_a_model_in_force_is_followed_by_all_results_and_tables(
     assert len(Table.read(summary)) == len(survey.stars)
     assert {path: path.stat().st_mtime_ns for path in products} == products
     assert not any(catalog.duplicate_work().values())
+    assert events_of(run)["apogee_label_catalog"] | {"n_nights": 0} == {
+        "model_id": identity, "n_summaries": 1, "n_nights": 0, "n_written": 1, "n_left": 0,
+    }  # fmt: skip
 
     again = run_dag("cannon_reanalysis")
     assert again.state == "success"
     assert states(again)["reanalyse"] == ["skipped"]
     assert states(again)["publish_tables"] == ["success"]
+    assert events_of(again) == {}, "nothing is new"
 
 
 def test_a_night_whose_model_was_replaced_meanwhile_says_so_by_an_event(

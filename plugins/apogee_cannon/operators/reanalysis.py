@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from apogee_cannon.assets import LABEL_CATALOG, NIGHT_TABLES
+from apogee_cannon.events import tell, tell_nothing
 from apogee_cannon.outcomes import bad_input_fails, set_label
 from apogee_cannon.templated import Templated
 
@@ -165,4 +167,10 @@ class PublishReanalysisOperator(_ReanalysisOperator):
                 f"{n_left} spectra have neither a result by model {model_id[:12]} nor a rejection: clear the failed tasks "
                 "of this run, or see their logs."
             )
-        return tables._asdict() | {"n_left": n_left}
+        counts = tables._asdict() | {"n_left": n_left}
+        if tables.n_written:
+            tell(self, context, LABEL_CATALOG, model_id=model_id, **counts)
+            tell(self, context, NIGHT_TABLES, model_id=model_id, **counts)
+        else:
+            tell_nothing(self, LABEL_CATALOG, NIGHT_TABLES)
+        return counts
