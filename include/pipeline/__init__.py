@@ -14,6 +14,8 @@ it makes; each records its outcome in the catalogue before it returns, a rejecti
 `model_report`  a model: validated, compared with the one in force on reference stars, judged
 `acceptance`    a model that was judged: in force, asked about, refused; back to an earlier one
 `infer`         normalised files and a model: labels
+`reanalysis`    everything without a result by a model, in batches, from the stored spectra
+`republish`     the tables that new results make out of date
 `retention`     what products take on disk, and which of them go
 ==============  =====================================================================================
 """

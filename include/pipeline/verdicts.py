@@ -86,8 +86,8 @@ def _advice(status: FileStatus, last: RunOfNight | None) -> str:
         )
     return {
         FileStatus.WRITING: "Wait until they are whole, and run the night again if the next night's run does not take them.",
-        FileStatus.NO_MODEL: "Put a model in force with the DAG cannon_training, then run the night again.",
-        FileStatus.OUTDATED: "Run the night again with the model in force: it does only what is not done.",
+        FileStatus.NO_MODEL: "Put a model in force with the DAG cannon_training: cannon_reanalysis infers them by it.",
+        FileStatus.OUTDATED: "The DAG cannon_reanalysis infers them by the model in force: wait for it, or start it.",
     }[status]
 
 

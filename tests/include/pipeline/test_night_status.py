@@ -139,7 +139,7 @@ def test_without_a_model_and_with_a_new_one(
     accept_model(workspace, model, "test")
     outdated = told(workspace)
     assert outdated.counts == {FileStatus.OUTDATED: len(due)}
-    assert "Run the night again with the model in force" in outdated.verdict.sentence
+    assert "The DAG cannon_reanalysis infers them by the model in force" in outdated.verdict.sentence
     again = Nightly(workspace, FIRST, model, "again")
     for path in again.list():
         again.analyse(path)
