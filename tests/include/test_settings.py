@@ -40,7 +40,7 @@ def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "TRAINING_SET": "/t.npz", "CONTINUUM_REGIONS": "/r.txt", "LABEL_NAMES": "TEFF", "ORDER": "1",
         "REGULARIZATION": "1e3", "TRAINING_MEMORY_GB": "6.5", "MODEL_NAME": "dwarfs",
         "START_DATE": "2021-03-06", "REMOTE_BASE": "http://mirror",
-        "VISIT_SUMMARY": "/sas/allVisit.fits",
+        "VISIT_SUMMARY": "/sas/allVisit.fits", "REFERENCE_STARS": "/stars.txt",
         "NOTIFY": "night@example.org", "NIGHT_DEADLINE_HOURS": "20",
     }  # fmt: skip
     assert {name.lower() for name in given} | {"sas_base_dir"} == set(Settings.model_fields)
@@ -53,7 +53,7 @@ def test_each_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "label_names": ("TEFF",), "order": 1, "regularization": 1000.0, "training_memory_gb": 6.5,
         "model_name": "dwarfs",
         "start_date": date(2021, 3, 6), "remote_base": "http://mirror",
-        "visit_summary": Path("/sas/allVisit.fits"),
+        "visit_summary": Path("/sas/allVisit.fits"), "reference_stars": Path("/stars.txt"),
         "notify": ("night@example.org",), "night_deadline_hours": 20.0,
     }  # fmt: skip
 
