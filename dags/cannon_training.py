@@ -9,13 +9,12 @@ from airflow.sdk import DAG, TriggerRule
 from apogee_cannon import (
     AcceptModelOperator,
     ApproveModelOperator,
-    PublishSummaryOperator,
     TrainCannonOperator,
     TrainingSetSensor,
     ValidateModelOperator,
 )
 from apogee_cannon.acceptance_form import TOLERANCES, acceptance_form
-from apogee_cannon.assets import LABEL_CATALOG, MODEL, MODEL_IN_FORCE, TRAINING_SET
+from apogee_cannon.assets import MODEL, MODEL_IN_FORCE, TRAINING_SET
 from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
 from apogee_cannon.pools import TRAINING_POOL
 from apogee_cannon.retries import RETRIES
@@ -31,7 +30,7 @@ content under another name, or with another time stamp, trains nothing.  A new c
 by training stars that were held back, and by reference stars of the archive against the model in force.  No worse within the
 tolerances of the form, it comes into force by itself; else `ask` waits for a person, under *Required actions*, with the
 numbers and a link to the report.  No, or no answer in time, is recorded, and the same content is not trained again.  Nights
-go on with the model in force meanwhile.  Then the table of all stars is written (`apogee_summary` does so on demand).
+go on with the model in force meanwhile.  A model that comes into force wakes `cannon_reanalysis`.
 A broken training set gets a recorded verdict and leaves the run *skipped*; the model in force stays.  A day without change
 ends as one skipped run.  `cannon_model_in_force` goes back to an earlier model.
 """
@@ -54,7 +53,7 @@ with DAG(
     )
     validate = ValidateModelOperator(task_id="validate", model_id=train.output, tolerances=TOLERANCES)
     ask = ApproveModelOperator(task_id="ask", model_id=validate.output, answer_days="{{ params.answer_days }}")
-    accept = AcceptModelOperator(
+    AcceptModelOperator(
         task_id="accept",
         model_id=validate.output,
         answer=ask.output,
@@ -62,12 +61,5 @@ with DAG(
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         inlets=[MODEL],
         outlets=[MODEL_IN_FORCE],
-    )
-    PublishSummaryOperator(
-        task_id="publish_summary",
-        model_id=accept.output,
-        continuum_regions_path=str(SETTINGS.continuum_regions),
-        inlets=[MODEL_IN_FORCE],
-        outlets=[LABEL_CATALOG],
     )
     training_set_changed >> train

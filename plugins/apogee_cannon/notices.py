@@ -90,6 +90,24 @@ class Notice:
         return "<pre>" + "\n".join(linked) + "</pre>"
 
 
+def open_question(subject: str, reasons: str, url: str, days: float) -> Notice:
+    """A model that waits for a person's answer.
+
+    Parameters
+    ----------
+    subject
+        Of the question.
+    reasons
+        Why it is not accepted by itself, with the numbers: text.
+    url
+        Of the task, where it is answered.
+    days
+        After which no answer means no.
+    """
+    text = f"{reasons}\n\nAnswer it within {days:g} days; no answer means no:\n{url}\n"
+    return Notice(f"[APOGEE] {subject}", text)
+
+
 def failed_night(run: NightRun, found: Findings) -> Notice:
     """Write about a night whose run has failed."""
     return _notice(f"FAILED: {run.night}", _what_to_do(found), run, found, "Failed", found.failed())

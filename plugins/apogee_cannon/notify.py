@@ -1,4 +1,6 @@
-"""Write to people when a night fails or takes too long: Airflow's SMTP, and off unless APOGEE_CANNON_NOTIFY names somebody.
+"""Write to people when a night fails or takes too long, or a model waits for an answer, by Airflow's SMTP.
+
+It is off unless APOGEE_CANNON_NOTIFY names somebody.
 
 A failure is told by the DAG processor, in which Airflow runs the callbacks of DAGs; lateness by the triggerer, so that it
 does not need one of the slots for which a late night may be waiting.  Whatever goes wrong here is in their logs, and changes
@@ -58,6 +60,21 @@ def tell_failed(telescope: str, context: Mapping[str, Any]) -> None:
     _send(failed_night(run, _find_out(run)))
 
 
+def tell_question(subject: str, reasons: str, context: Mapping[str, Any], days: float) -> str:
+    """Write that a model waits for an answer, if somebody is to be told; returns what was done.  A fault is logged."""
+    from apogee_cannon.notices import open_question
+
+    if not Settings().notify:
+        return "APOGEE_CANNON_NOTIFY names nobody who would be written to"
+    run, task = context["dag_run"], context["ti"].task_id
+    url = f"{_run_url(run.dag_id, run.run_id)}/tasks/{task}/required_actions"
+    try:
+        return _send(open_question(subject, reasons, url, days))
+    except Exception as error:  # noqa: BLE001 - the question is asked all the same
+        log.error("nobody was written to about the question (%s: %s)", type(error).__name__, error)
+        return "failed"
+
+
 async def tell_late(telescope: str, hours: float, context: dict[str, Any]) -> str:
     """Write that a run is not done in time, if it still is none of a backfill and still under way; returns what was done.
 
@@ -104,15 +121,19 @@ def _mjd(telescope: str, context: Mapping[str, Any]) -> int | None:
 
 
 def _night_run(telescope: str, mjd: int | None, dag_id: str, run_id: str, run_type: str) -> NightRun:
+    from apogee_cannon.notices import NightRun
+
+    url = _run_url(dag_id, run_id)
+    return NightRun(telescope=telescope, mjd=mjd, dag_id=dag_id, run_id=run_id, run_type=str(run_type), url=url)
+
+
+def _run_url(dag_id: str, run_id: str) -> str:
     from urllib.parse import quote
 
     from airflow.configuration import conf
 
-    from apogee_cannon.notices import NightRun
-
     base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
-    url = f"{base.rstrip('/')}/dags/{dag_id}/runs/{quote(run_id, safe='')}"
-    return NightRun(telescope=telescope, mjd=mjd, dag_id=dag_id, run_id=run_id, run_type=str(run_type), url=url)
+    return f"{base.rstrip('/')}/dags/{dag_id}/runs/{quote(run_id, safe='')}"
 
 
 def _find_out(run: NightRun) -> Findings:

@@ -30,13 +30,13 @@ def pools(slots: int) -> dict[str, dict[str, Any]]:
     dict
         By name: slots, description, and whether deferred tasks count; none does, they take no slot.
     """
+    # A quarter of the slots, at least one, is always free for a night that becomes due: what can wait shares the others.
+    free = waiting = max(1, slots // 4)
     sizes = {
         # As many as Airflow lets one run have at once by default, so that a night alone is never held up by its pool.
         FILES_POOL: (16, "Files that are normalised or inferred at once, but for backfills"),
-        # A quarter of the slots, at least one, is always free for a night that becomes due while a backfill is under way.
-        BACKFILL_POOL: (max(1, slots - max(1, slots // 4)), "Tasks of nights that a backfill runs, at once"),
-        # Half of the slots, so that a night finds some free, and the next that is free: its tasks weigh more.
-        REANALYSIS_POOL: (max(1, slots // 2), "Batches of a reanalysis at once"),
+        BACKFILL_POOL: (max(1, slots - free - waiting), "Tasks of nights that a backfill runs, at once"),
+        REANALYSIS_POOL: (waiting, "Batches of a reanalysis at once"),
         TRAINING_POOL: (1, "Trainings at once: one takes all the memory"),
     }
     return {

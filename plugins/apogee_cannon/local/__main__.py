@@ -177,12 +177,18 @@ def _process_nights(installation: Installation, processes: AirflowProcesses) -> 
         for telescope in OBSERVATORIES:
             _backfill(rest, telescope)
         ends = [_follow(rest, processes, telescope) for telescope in OBSERVATORIES]
+        rest.unpause("cannon_reanalysis")  # for the models to come
     return all(ends)
 
 
 def _wait_for_dags(rest: AirflowRest, processes: AirflowProcesses, timeout: float = 120.0) -> None:
     """Wait until the DAG files are parsed, or say what is wrong with them."""
-    wanted = {"cannon_training", "apogee_stars", *(f"apogee_nightly_{name}" for name in OBSERVATORIES)}
+    wanted = {
+        "cannon_training",
+        "cannon_reanalysis",
+        "apogee_stars",
+        *(f"apogee_nightly_{name}" for name in OBSERVATORIES),
+    }
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         processes.keep_running()

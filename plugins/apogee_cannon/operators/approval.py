@@ -11,6 +11,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_cannon.links import ModelReportLink, model_page
+from apogee_cannon.notify import tell_question
 from apogee_cannon.templated import Templated
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class ApproveModelOperator(ApprovalOperator):
             report = read_report(workspace, self.model_id)
         if report is not None:  # what question_open read; for mypy
             self.subject, self.body = question(report.content, model_page(self.model_id), days)
+            told = tell_question(self.subject, "\n".join(report.reasons), context, days)
+            self.log.info("%s: %s", self.subject, told)
         self.response_timeout = timedelta(days=days)
         return super().execute(context)
 

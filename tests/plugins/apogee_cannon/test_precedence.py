@@ -39,7 +39,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.mark.airflow
 class TestScheduler:
     def test_a_backfill_never_has_more_than_its_slots(self, answers: dict[str, Any]) -> None:
-        assert answers["precedence"]["backfill alone"] == [{"backfill": 3}, {}], "400 instances wait"
+        assert answers["precedence"]["backfill alone"] == [{"backfill": 2}, {}], "400 instances wait"
 
     def test_a_night_starts_beside_a_full_backfill(self, answers: dict[str, Any]) -> None:
         """Ten runs of the backfill go on, two wait for their turn; the night's is none of them."""

@@ -68,14 +68,9 @@ def test_pools_print_as_airflow_imports_them() -> None:
         assert pool["include_deferred"] is False
 
 
-def test_a_backfill_leaves_slots_free_wherever_there_is_more_than_one() -> None:
-    sizes = [pools(slots)[BACKFILL_POOL]["slots"] for slots in (1, 2, 4, 16, 32)]
-    assert sizes == [1, 1, 3, 12, 24]
-
-
-def test_a_reanalysis_leaves_half_of_the_slots_free_wherever_there_is_more_than_one() -> None:
-    sizes = [pools(slots)[REANALYSIS_POOL]["slots"] for slots in (1, 2, 4, 16, 32)]
-    assert sizes == [1, 1, 2, 8, 16]
+def test_a_backfill_and_a_reanalysis_together_leave_a_quarter_of_the_slots_free() -> None:
+    sizes = [tuple(pools(n)[name]["slots"] for name in (BACKFILL_POOL, REANALYSIS_POOL)) for n in (1, 2, 3, 4, 16, 32)]
+    assert sizes == [(1, 1), (1, 1), (1, 1), (2, 1), (8, 4), (16, 8)]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from include.catalog.records import VerdictOutcome
 from include.pipeline.judgement import Tolerances
 from include.pipeline.workspace import Workspace
 from tests.plugins.apogee_cannon.conftest import MakeContext
+from tests.support.mail_server import told_by_mail
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STRICT = {"first_teff": "0.001"}
@@ -90,6 +91,22 @@ def test_the_question_has_the_numbers_and_waits_as_long_as_the_form_says(
     assert f"(/apogee/models/{model_id})" in question["body"]
     assert (question["options"], question["defaults"]) == (["Approve", "Reject"], ["Reject"])
     assert list(question["params"]) == ["comment"]
+
+
+def test_whom_the_settings_name_is_written_to_and_a_mail_server_that_is_down_keeps_no_question_back(
+    model_id: str, make_context: MakeContext, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate(model_id, make_context(), **STRICT)
+    ask: Any = ApproveModelOperator(task_id="ask", model_id=model_id, answer_days="2")
+    context = context_of(make_context) | {"ti": SimpleNamespace(id="ti", task_id="ask")}
+    with told_by_mail(monkeypatch) as server, pytest.raises(TaskAwaitingInput):
+        ask.execute(context)
+    assert server.messages[0]["Subject"] == f"[APOGEE] Put model {model_id[:12]} in force as giants?"
+    assert "the first model may have 0.001 K" in server.text(0)
+    assert "/tasks/ask/required_actions" in server.text(0)
+    with pytest.raises(TaskAwaitingInput):  # there is no server any more
+        ask.execute(context)
+    assert len(asked) == 2
 
 
 def test_a_yes_is_handed_on_and_recorded_when_the_model_is_in_force(
