@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from include.catalog.records import ModelRecord, VerdictOutcome, VerdictRecord
 from include.errors import BadInputError, Reason
 from include.identity import short
+from include.pipeline import training_attempts
 from include.pipeline.infer import read_model
 from include.pipeline.model_report import ModelReport, read_report
 
@@ -236,7 +237,7 @@ def _decide(
     decided_by: str,
     details: Mapping[str, Any] | None,
 ) -> bool:
-    return workspace.catalog.record_verdict(
+    new = workspace.catalog.record_verdict(
         VerdictRecord(
             identity=identity,
             outcome=outcome,
@@ -246,3 +247,5 @@ def _decide(
             details=details,
         )
     )
+    training_attempts.forget(workspace, identity)
+    return new

@@ -68,7 +68,7 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
             raise BadInputError(Reason.BAD_TRAINING_SET, verdict.reason)
         if workspace.catalog.model(identity) and workspace.model_path(identity).exists():
             log.info("model %s exists: nothing to train", short(identity))
-            training_attempts.forget(workspace, identity)
+            training_attempts.forget_attempt(workspace, identity)
             return identity
         with training_attempts.noted(workspace, identity) as note:
             try:

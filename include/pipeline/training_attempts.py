@@ -6,7 +6,8 @@ once.  Its note says how often it was tried and when it last lived; the sensor w
 starts a run by hand does not wait: only the sensor reads the notes.
 
 A note is a small file below ``training/`` in the data folder, made before a training begins and removed when it ends with a
-model or a verdict.  Its time stamp is the last sign of life.
+model or a verdict.  Its time stamp is the last sign of life.  A second one is made when the sensor lets a run begin, and
+removed with the verdict: what fails after the training (a report, a question) would be due again at once as well.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ LONGEST_WAIT = timedelta(hours=6)
 """From the end of an attempt to the next one: the first, then twice as long each time, up to the longest."""
 DIGEST = "[0-9a-f]" * 64
 """A pattern of file names for a digest."""
+ON_THE_WAY = ".verdict"
+"""In the name of the note of a run that is to end with a verdict."""
+NO_VERDICT = "no verdict: a task of it failed, or it goes on"
 KEPT = timedelta(days=30)
 """A note of a training that nobody tries any more is kept so long."""
 
@@ -66,7 +70,28 @@ class Attempt:
 
 def find_attempt(workspace: Workspace, identity: str) -> Attempt | None:
     """Return what is noted of a training; None when it was not tried, or ended with a model or a verdict."""
-    path = _path(workspace, identity)
+    return _read(_path(workspace, identity))
+
+
+def find_run(workspace: Workspace, identity: str) -> Attempt | None:
+    """Return what is noted of the runs that were to give a verdict; None when there was none, or it gave one."""
+    return _read(_path(workspace, identity, ON_THE_WAY))
+
+
+def begin_run(workspace: Workspace, identity: str) -> None:
+    """Note that a run begins which is to end with a verdict.
+
+    Raises
+    ------
+    OSError
+        The note cannot be written.
+    """
+    before = find_run(workspace, identity)
+    count = 1 if before is None else before.count + 1
+    _write(_path(workspace, identity, ON_THE_WAY), {"count": count, "error": NO_VERDICT})
+
+
+def _read(path: Path) -> Attempt | None:
     try:
         content, stamp = path.read_text(), path.stat().st_mtime
     except FileNotFoundError:
@@ -77,19 +102,6 @@ def find_attempt(workspace: Workspace, identity: str) -> Attempt | None:
     except (ValueError, KeyError, TypeError):
         count, error = 1, f"a note that cannot be read ({path})"
     return Attempt(max(count, 1), error, datetime.fromtimestamp(stamp, UTC))
-
-
-def check_notes(workspace: Workspace) -> None:
-    """Make sure that an attempt can be noted: one that cannot would be begun again and again.
-
-    Raises
-    ------
-    OSError
-        Nothing can be written below the data folder: it is full, or belongs to somebody else.
-    """
-    path = workspace.settings.data_dir / "training" / "check.json"
-    _write(path, {"count": 0, "error": ""})
-    path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -112,7 +124,7 @@ def noted(workspace: Workspace, identity: str) -> Iterator[Path]:
         with suppress(OSError):  # the disk may be what is full; the note of the beginning stays
             _write(path, {"count": count, "error": f"{type(fault).__name__}: {fault}".strip(": ")})
         raise
-    forget(workspace, identity)
+    forget_attempt(workspace, identity)
 
 
 def sign(note: Path) -> None:
@@ -121,10 +133,17 @@ def sign(note: Path) -> None:
         os.utime(note)
 
 
-def forget(workspace: Workspace, identity: str) -> None:
-    """Remove the note of a training that has ended with a model or a verdict."""
+def forget_attempt(workspace: Workspace, identity: str) -> None:
+    """Remove the note of a training that has ended with a model."""
     with suppress(OSError):
         _path(workspace, identity).unlink(missing_ok=True)
+
+
+def forget(workspace: Workspace, identity: str) -> None:
+    """Remove all notes of a training on which there is a verdict."""
+    forget_attempt(workspace, identity)
+    with suppress(OSError):
+        _path(workspace, identity, ON_THE_WAY).unlink(missing_ok=True)
 
 
 def tidy(workspace: Workspace) -> None:
@@ -135,7 +154,7 @@ def tidy(workspace: Workspace) -> None:
     notes = workspace.settings.data_dir / "training"
     left = [
         *workspace.model_path("0" * 64).parent.glob(f".{DIGEST}.fits.*.part"),
-        *notes.glob(f".{DIGEST}.json.*.part"),
+        *notes.glob(f".{DIGEST}*.json.*.part"),
     ]
     oldest = time.time() - KEPT.total_seconds()
     for path in (*left, *(note for note in notes.glob("*.json") if _stamp(note) < oldest)):
@@ -144,8 +163,8 @@ def tidy(workspace: Workspace) -> None:
             log.info("removed %s, which an earlier training left", path)
 
 
-def _path(workspace: Workspace, identity: str) -> Path:
-    return workspace.settings.data_dir / "training" / f"{identity}.json"
+def _path(workspace: Workspace, identity: str, kind: str = "") -> Path:
+    return workspace.settings.data_dir / "training" / f"{identity}{kind}.json"
 
 
 def _write(path: Path, note: dict[str, object]) -> None:

@@ -184,7 +184,7 @@ class TrainingSetSensor(BaseSensorOperator):
     def _due(self, parameters: TrainingParameters, *, by_hand: bool) -> Look:
         """Find out whether a model is to be trained, and when."""
         from include.pipeline.train import training_due, training_identity
-        from include.pipeline.training_attempts import check_notes, find_attempt
+        from include.pipeline.training_attempts import begin_run, find_attempt, find_run
         from include.pipeline.workspace import Workspace
 
         path = self.training_set_path
@@ -201,10 +201,11 @@ class TrainingSetSensor(BaseSensorOperator):
             return Look(again=again)
         with Workspace.open() as workspace:
             due, reason = training_due(workspace, identity)
-            attempt = find_attempt(workspace, identity) if due else None
+            tried = [each(workspace, identity) for each in (find_attempt, find_run)] if due else []
+            attempt = max((each for each in tried if each), key=lambda each: each.next_try, default=None)
             waits = attempt is not None and not by_hand and attempt.next_try > datetime.now(UTC)
             if due and not waits:
-                check_notes(workspace)
+                begin_run(workspace, identity)  # what cannot be noted would begin again and again
         log.info("%s, model %s: %s", path, identity, reason)
         if attempt is not None and waits:
             log.warning(

@@ -16,7 +16,16 @@ from include.errors import BadInputError, Reason
 from include.pipeline import training_attempts as subject
 from include.pipeline.identities import TrainingParameters
 from include.pipeline.train import train_model, training_identity
-from include.pipeline.training_attempts import check_notes, find_attempt, forget, noted, sign, tidy
+from include.pipeline.training_attempts import (
+    begin_run,
+    find_attempt,
+    find_run,
+    forget,
+    forget_attempt,
+    noted,
+    sign,
+    tidy,
+)
 from include.pipeline.training_memory import NotEnoughMemoryError
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
@@ -83,7 +92,20 @@ def test_a_full_disk_leaves_the_note_of_the_beginning(workspace: Workspace, monk
     assert attempt is not None
     assert (attempt.count, attempt.error) == (1, "")
     with pytest.raises(OSError, match="No space"):
-        check_notes(workspace)
+        begin_run(workspace, IDENTITY)
+
+
+def test_a_run_is_noted_until_there_is_a_verdict_whatever_became_of_its_training(workspace: Workspace) -> None:
+    for count in (1, 2):
+        begin_run(workspace, IDENTITY)
+        with noted(workspace, IDENTITY):
+            pass
+        forget_attempt(workspace, IDENTITY)
+        run = find_run(workspace, IDENTITY)
+        assert run is not None
+        assert (run.count, run.next_try - run.last_sign) == (count, timedelta(minutes=5 * count))
+    forget(workspace, IDENTITY)
+    assert find_run(workspace, IDENTITY) is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"count": "many", "error": ""}', '{"count": -3, "error": ""}'])

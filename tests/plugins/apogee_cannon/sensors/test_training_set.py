@@ -270,6 +270,20 @@ def test_a_training_that_failed_is_waited_with_longer_each_time(
     assert waiting.file_changed(run_of("scheduled"), {"settled": False}, **pause.kwargs) == identity
 
 
+def test_a_run_that_failed_after_its_training_is_waited_with_until_there_is_a_verdict(
+    workspace: Workspace, path: Path
+) -> None:
+    """A report that cannot be written must not make this DAG, which always has a run, fail again and again."""
+    identity = training_identity(path, PARAMETERS)
+    assert sensor(path).execute(run_of("scheduled")) == identity
+    pause = deferred(sensor(path).execute, run_of("scheduled"))
+    assert abs(wait_of(pause) - timedelta(minutes=5)) < timedelta(seconds=20)
+    assert sensor(path).execute(run_of("manual")) == identity
+    pause = deferred(sensor(path).execute, run_of("scheduled"))
+    age(next((workspace.settings.data_dir / "training").glob(f"{identity}.verdict.json")), 11 * 60)
+    assert sensor(path).file_changed(run_of("scheduled"), {"settled": False}, **pause.kwargs) == identity
+
+
 def test_another_content_and_other_parameters_do_not_wait(workspace: Workspace, path: Path) -> None:
     fail_training(workspace, training_identity(path, PARAMETERS), MemoryError(), times=9)
     waiting = sensor(path)
