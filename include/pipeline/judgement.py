@@ -199,13 +199,15 @@ def _as_first(new: ModelNumbers, tolerances: Tolerances) -> Iterator[str]:
 
 
 def _against(new: ModelNumbers, old: ModelNumbers, tolerances: Tolerances) -> Iterator[str]:
-    """What is worse than in the model in force; a label that only one of the two has is no matter here."""
+    """What is worse than in the model in force."""
     common = [name for name in new.label_names if name in old.labels]
     if not common:
         yield (
             f"No label of the model is one of the model in force: {', '.join(new.label_names)} against "
             f"{', '.join(old.label_names)}."
         )
+    elif lost := [name for name in old.label_names if name not in new.labels]:
+        yield f"The model in force has {', '.join(lost)}, and this one has not: no star would have a current value of it."
     if not old.validated:
         yield from _as_first(new, tolerances)
         return

@@ -142,12 +142,16 @@ def test_the_first_model_of_a_name_has_limits_of_its_own() -> None:
 
 
 def test_of_two_sets_of_labels_what_both_have_is_compared() -> None:
-    """A label that is new has to be within the first model's limits; one that goes is the choice of who left it out."""
+    """A label that is new has to be within the first model's limits; one that goes is a person's choice."""
     three = numbers(
         label_names=("TEFF", "FE_H", "LOGG"), labels={"TEFF": TEFF, "FE_H": FE_H, "LOGG": replace(FE_H, rms=0.1)}
     )
     assert judge(three, numbers(), None, DEFAULT).accepted
-    assert judge(numbers(), three, None, DEFAULT).accepted
+    lacking = judge(numbers(), three, None, DEFAULT)
+    assert not lacking.accepted
+    assert lacking.reasons == (
+        "The model in force has LOGG, and this one has not: no star would have a current value of it.",
+    )
     poor = replace(three, labels={**three.labels, "LOGG": replace(FE_H, rms=0.4, spread=1.0)})
     assert judge(poor, numbers(), None, DEFAULT).reasons == (
         "LOGG, which is new: rms 0.4 dex, tolerated up to 0.3 dex.",
