@@ -39,6 +39,8 @@ os.environ |= {
 
 SHARING = ("tests/acceptance", "tests/end_to_end")
 """Folders whose files share what is dear to make (an Airflow that runs, a model of 800 stars): one process does them all."""
+ALONE = tuple(f"tests/end_to_end/test_{name}.py" for name in ("model_life", "simulated_month", "telling"))
+"""Files in these that have an Airflow of their own, and are minutes long: another process may do them."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,7 +51,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class SharedScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return next((folder for folder in SHARING if file.startswith(f"{folder}/")), file)
+            shared = () if file in ALONE else SHARING
+            return next((folder for folder in shared if file.startswith(f"{folder}/")), file)
 
     return SharedScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 

@@ -4,7 +4,7 @@ Takes the archive's tree; done already for every file whose size and time stamp 
 path, and a spectrum row (star, visits) for each content that was never seen.
 
 A file that is still being written is known as such and no run takes it: it changes while it is read, or it was changed a
-moment ago, is not whole, and has grown when it is looked at once more.
+moment ago, or lately and is not whole, and has grown when it is looked at once more.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ REPORT_EVERY = 10.0
 """Seconds between two lines of progress."""
 GROWTH_SECONDS = 2.0
 """How long a scan waits, once, before it looks again at files that may still be growing."""
+JUST_NOW = 2.0
+"""Seconds since its last change in which a file may be growing although it is whole."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def scan_archive(
     since
         A scan that began after this moment serves as well (default: after this call, while it waited for its turn).
     settle_time
-        Seconds after its last change for which a file that is not whole may still be growing.
+        Seconds after its last change for which a file that is not whole, or was changed just now, may still be growing.
     """
     asked = since.timestamp() if since else time.time()
     with workspace.lock(f"scan-{telescope}") as note:
@@ -148,7 +150,8 @@ class _Arrivals:
     def open(self, found: FoundFile, known: Signature | None) -> None:
         """Take a file into the index, unless it may still be growing: that is looked at again, after the others."""
         last = known.digest if known else None
-        if self._is_young(found) and not is_whole(found.path):
+        # A file that was changed just now is looked at twice though it is whole: it may end where a unit of it does.
+        if self._is_young(found) and (_age(found) < JUST_NOW or not is_whole(found.path)):
             self.suspects.append((found, last))
         else:
             self._take(found, last)
@@ -195,7 +198,12 @@ class _Arrivals:
         self.spectra.clear()
 
     def _is_young(self, found: FoundFile) -> bool:
-        return found.is_file and abs(time.time() - found.mtime_ns / 1e9) < self.settle_time
+        return found.is_file and _age(found) < self.settle_time
+
+
+def _age(found: FoundFile) -> float:
+    """Seconds since a file was changed, or until a clock that is ahead says that it will be."""
+    return abs(time.time() - found.mtime_ns / 1e9)
 
 
 def _has_changed(found: FoundFile) -> bool:

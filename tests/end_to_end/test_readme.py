@@ -73,7 +73,7 @@ def test_the_lineage_of_a_star_is_told(local_run: LocalRun) -> None:
         env=environment(local_run), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "training set" in done.stdout
+    assert "\nTraining set\n" in done.stdout
 
 
 def test_every_setting_is_in_the_table() -> None:

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
+from include.apogee.fits_content import is_whole
 from include.catalog.records import FileState
 from include.identity import digest_file
 from include.pipeline import registration
@@ -28,6 +30,7 @@ SETTLE = 600.0
 @pytest.fixture(autouse=True)
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "GROWTH_SECONDS", 0.2)
+    monkeypatch.setattr(subject, "JUST_NOW", 0.2)
 
 
 @pytest.fixture
@@ -99,6 +102,8 @@ def test_whole_files_are_taken_at_once_and_without_a_pause(
     monkeypatch.setattr(subject, "GROWTH_SECONDS", 1e9)
     shutil.copyfile(path, path.with_name("copy"))
     path.with_name("copy").replace(path)
+    for found in path.parent.parent.rglob("*.fits"):
+        os.utime(found, (time.time() - 1.0,) * 2)  # longer ago than a moment, and younger than what has settled
     assert scan_archive(workspace, TELESCOPE, settle_time=SETTLE).n_writing == 0
 
 
@@ -158,3 +163,21 @@ def test_what_a_scan_holds_in_memory_is_a_chunk(
     scan = scan_archive(workspace, TELESCOPE)
     assert (scan.n_seen, scan.n_changed, scan.n_gone) == (n_files, 0, 1)
     assert workspace.catalog.indexed(elsewhere)[str(other)].state is FileState.PRESENT
+
+
+def test_a_file_that_happens_to_end_with_a_unit_while_it_grows_is_not_taken(workspace: Workspace, path: Path) -> None:
+    """It is whole by the standard, and has all that is read of it; its writer has the rest still to write."""
+    content = path.read_bytes()
+    with fits.open(path) as hdus:
+        end = int(hdus[5].fileinfo()["hdrLoc"])
+    path.write_bytes(content[:end])
+    assert is_whole(path)
+    writer = threading.Timer(0.1, path.write_bytes, [content])
+    writer.start()
+    scan = scan_archive(workspace, TELESCOPE, settle_time=SETTLE)
+    writer.join()
+    assert scan.n_writing == 1
+    assert workspace.catalog.indexed([str(path)])[str(path)].state is FileState.WRITING
+    time.sleep(0.2)
+    assert scan_archive(workspace, TELESCOPE, settle_time=SETTLE).n_changed == 1
+    assert workspace.catalog.indexed([str(path)])[str(path)].digest == digest_file(path)

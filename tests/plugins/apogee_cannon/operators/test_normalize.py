@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_cannon import ContinuumNormalizeOperator
+from include.apogee.apstar import READER_VERSION
 from include.catalog.records import WorkKind
 from include.errors import BadInputError, Reason
 from include.identity import digest_file
@@ -84,7 +85,7 @@ def test_nothing_but_bad_files_is_a_skip(paths: list[str], workspace: Workspace,
     with pytest.raises(AirflowSkipException, match="all of 3 file"):
         normalize(paths, context)
     assert context["label"].endswith(": 3 rejected")
-    rejections = workspace.catalog.rejections([digest_file(path) for path in paths], step.READER_VERSION)
+    rejections = workspace.catalog.rejections([digest_file(path) for path in paths], READER_VERSION)
     assert {each.reason for each in rejections.values()} == {
         Reason.EMPTY, Reason.UNREADABLE, Reason.NO_INFORMATION,
     }  # fmt: skip
@@ -116,7 +117,7 @@ def test_trouble_with_one_file_waits_until_the_others_are_done(
     assert any(paths[0] in note for note in caught.value.__notes__)
     assert set(workspace.catalog.normalizations(expected(paths))) == set(expected(paths[1:]))
     monkeypatch.undo()
-    assert workspace.catalog.rejections([digest_file(paths[0])], step.READER_VERSION) == {}
+    assert workspace.catalog.rejections([digest_file(paths[0])], READER_VERSION) == {}
 
 
 @pytest.mark.parametrize(("fault", "try_number"), [(OSError("the disk is busy"), 4), (PermissionError("not yours"), 1)])
