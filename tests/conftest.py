@@ -65,6 +65,21 @@ def realistic() -> Path:
     return folder
 
 
+def _leaving_the_environment(function: Callable[..., Path]) -> Callable[..., Path]:
+    """The same function, for one that sets SAS_BASE_DIR, and with sdss_access much more: other tests would write there."""
+
+    def call(*arguments: Any) -> Path:
+        before = dict(os.environ)
+        try:
+            return function(*arguments)
+        finally:
+            for name in os.environ.keys() - before.keys():
+                del os.environ[name]
+            os.environ.update(before)
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def make_nights(realistic: Path) -> Iterator[ModuleType]:
     """The script that writes nights of the real observing log, as a module."""
@@ -74,6 +89,7 @@ def make_nights(realistic: Path) -> Iterator[ModuleType]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclass looks itself up there
     spec.loader.exec_module(module)
+    module.apstar_path = _leaving_the_environment(module.apstar_path)  # type: ignore[attr-defined]
     yield module
     sys.modules.pop(spec.name, None)  # others load it as well
 
