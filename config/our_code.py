@@ -93,6 +93,7 @@ def _prepare() -> None:
     from include.cannon.normalized import prepare_headers
     from include.cannon.threads import find_libraries
     from include.code_version import code_version
+    from include.pipeline.kept_models import keep_newest
     from include.settings import Settings
 
     code_version()
@@ -102,6 +103,7 @@ def _prepare() -> None:
         settings = Settings()
         release_layout(settings.release)
         prepare_designs(settings.continuum_regions)
+        keep_newest(settings.data_dir / "models")
 
 
 def forget_changed_code() -> bool:

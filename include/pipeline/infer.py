@@ -20,6 +20,7 @@ from include.errors import BadInputError, Reason
 from include.identity import short
 from include.pipeline.agreement import compare_results
 from include.pipeline.identities import InferenceParameters, result_id
+from include.pipeline.kept_models import read_kept
 from include.pipeline.outcome import Outcome, attempt, record_together
 from include.pipeline.rebuild import read_or_rebuild
 from include.pipeline.result_rows import result_rows
@@ -157,14 +158,12 @@ def read_model(workspace: Workspace, model_id: str) -> CannonModel:
     BadInputError
         It is not, or its file is missing or damaged; training it again makes it anew.
     """
-    from include.cannon.model import CannonModel
-
     record = workspace.catalog.model(model_id)
     if record is None:
         raise BadInputError(
             Reason.BAD_MODEL, f"no model {short(model_id)} in the catalogue: train one with the DAG cannon_training."
         )
-    return CannonModel.read(workspace.model_path(model_id))  # not record.path: the data folder may have moved
+    return read_kept(workspace.model_path(model_id))  # not record.path: the data folder may have moved
 
 
 class _File(NamedTuple):
