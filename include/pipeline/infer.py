@@ -123,13 +123,10 @@ def infer_files(
     }
     due = [item for item, identity in identities.items() if identity not in existing]
     if due:
-        model = model or read_model(workspace, model_id)
+        if model is None:  # otherwise its reader calls again and again
+            model = read_model(workspace, model_id)
+            say_if_unrecorded(model, model_id)
         run.trained = recorded_normalization(model.metadata)
-        if run.trained is None:
-            log.warning(
-                "model %s has no record of its training set's normalisation; it is taken to be this one",
-                short(model_id),
-            )
         for some in chunks(due, INFERRED_TOGETHER):
             faults = run.of(model, {item: identities[item] for item in some}, compare=again)
             outcomes |= {item: Outcome(item, fault=fault) for item, fault in faults.items()}
@@ -148,6 +145,14 @@ def stars_of(workspace: Workspace, normalization_ids: Sequence[str]) -> list[str
     digests = [records[item].digest for item in normalization_ids if item in records]
     spectra = workspace.catalog.spectra(digests)
     return [spectra[digest].obj for digest in digests if digest in spectra]
+
+
+def say_if_unrecorded(model: CannonModel, model_id: str) -> None:
+    """Warn where a model does not say what its training spectra were normalised with."""
+    if recorded_normalization(model.metadata) is None:
+        log.warning(
+            "model %s has no record of its training set's normalisation; it is taken to be this one", short(model_id)
+        )
 
 
 def read_model(workspace: Workspace, model_id: str) -> CannonModel:

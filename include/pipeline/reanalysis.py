@@ -22,7 +22,7 @@ from include.catalog.records import ModelRecord, NightOutcome, utc_now
 from include.errors import BadInputError
 from include.identity import short
 from include.pipeline.identities import InferenceParameters, ResultIdentities
-from include.pipeline.infer import INFERRED_TOGETHER, infer_files, read_model
+from include.pipeline.infer import INFERRED_TOGETHER, infer_files, read_model, say_if_unrecorded
 from include.pipeline.night import UNDER_WAY
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def reanalyse(workspace: Workspace, model_id: str, batch: Batch, regions: Path) 
         log.info("%s: nothing is left to do", batch)
         return done
     model, parameters = read_model(workspace, model_id), InferenceParameters()
+    say_if_unrecorded(model, model_id)
     for some in _together(due):
         for outcome in infer_files(workspace, some, model_id, parameters, model=model):
             if outcome.fault is None:
