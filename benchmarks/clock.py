@@ -4,7 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from time import process_time
+from time import perf_counter, process_time
+from typing import NamedTuple
+
+
+class Cost(NamedTuple):
+    """Seconds of a work, or of one of its items: of this process's CPU, and by the clock on the wall."""
+
+    cpu: float
+    wall: float
+
+    def over(self, number: float) -> Cost:
+        """The cost of one of so many items."""
+        return Cost(self.cpu / number, self.wall / number)
+
+
+def cost_of(work: Callable[[], object]) -> Cost:
+    """What calling `work` once takes."""
+    cpu, wall = process_time(), perf_counter()
+    work()
+    return Cost(process_time() - cpu, perf_counter() - wall)
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

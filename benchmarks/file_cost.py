@@ -11,16 +11,15 @@ import argparse
 import multiprocessing
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import NamedTuple
 
 from threadpoolctl import threadpool_limits
 
 from benchmarks import machine
-from benchmarks.clock import say
+from benchmarks.clock import Cost, cost_of, say
 from benchmarks.installation import Installation, make_installation
 from benchmarks.report import table
 from include.pipeline.infer import infer_files
@@ -29,13 +28,6 @@ from include.pipeline.workspace import Workspace
 
 PROCESSES = 2
 """Tasks that are at work at once, as Airflow's on two cores."""
-
-
-class Cost(NamedTuple):
-    """Milliseconds a file."""
-
-    cpu: float
-    wall: float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,7 +49,7 @@ def measure(installation: Installation, batch: int, repeats: int) -> dict[str, C
     with installation.copy("warm") as warm:  # what is imported before a worker forks is free afterwards
         _infer(warm, _normalize(warm, paths[:2]))
     plain = {
-        f"astropy, {what}": min(_clock(partial(_astropy, paths, units), len(paths)) for _ in range(repeats))
+        f"astropy, {what}": min(cost_of(partial(_astropy, paths, units)) for _ in range(repeats)).over(len(paths))
         for what, units in (("all units", slice(None)), ("HDU 1 to 3", slice(1, 4)))
     }
     say("  normalize and infer")
@@ -79,9 +71,9 @@ def cost_table(rows: dict[str, Cost]) -> str:
     cells = [
         (
             name,
-            f"{cost.cpu:.2f} ms",
+            f"{1000.0 * cost.cpu:.2f} ms",
             f"{cost.cpu / plain.cpu:.2f}",
-            f"{cost.wall:.2f} ms",
+            f"{1000.0 * cost.wall:.2f} ms",
             f"{cost.wall / plain.wall:.2f}",
         )
         for name, cost in rows.items()
@@ -116,8 +108,9 @@ def _one_process(installation: Installation, batch: int) -> tuple[Cost, Cost]:
     """Costs of the two steps, one batch after the other."""
     with installation.copy("one") as copy:
         n_files, products = len(copy.paths), list[list[str]]()
-        normalize = _clock(lambda: products.extend(_normalize(copy, paths) for paths in _batches(copy, batch)), n_files)
-        return normalize, _clock(lambda: [_infer(copy, some) for some in products], n_files)
+        normalize = cost_of(lambda: products.extend(_normalize(copy, paths) for paths in _batches(copy, batch)))
+        infer = cost_of(lambda: [_infer(copy, some) for some in products])
+        return normalize.over(n_files), infer.over(n_files)
 
 
 def _two_processes(installation: Installation, batch: int) -> Cost:
@@ -128,7 +121,7 @@ def _two_processes(installation: Installation, batch: int) -> Cost:
         with pool:
             seconds = pool.map(partial(_both, copy), _batches(copy, batch), chunksize=1)
         wall = perf_counter() - start
-    return Cost(1000.0 * sum(seconds) / len(copy.paths), 1000.0 * wall / len(copy.paths))
+    return Cost(sum(seconds), wall).over(len(copy.paths))
 
 
 def _both(installation: Installation, paths: Sequence[str]) -> float:
@@ -139,12 +132,6 @@ def _both(installation: Installation, paths: Sequence[str]) -> float:
 
 def _batches(installation: Installation, size: int) -> list[list[str]]:
     return [installation.paths[first : first + size] for first in range(0, len(installation.paths), size)]
-
-
-def _clock(work: Callable[[], object], n_files: int) -> Cost:
-    cpu, wall = process_time(), perf_counter()
-    work()
-    return Cost(1000.0 * (process_time() - cpu) / n_files, 1000.0 * (perf_counter() - wall) / n_files)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,18 +12,17 @@ import multiprocessing
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks import machine
-from benchmarks.clock import say
+from benchmarks.clock import Cost, cost_of, say
 from benchmarks.installation import Installation, make_installation
 from benchmarks.report import table
 from benchmarks.stored_stars import store_stars
@@ -38,13 +37,6 @@ PROCESSES = 2
 IN_MEMORY = 2048
 """Spectra of which the engine's speed is measured."""
 ENGINE, READING, TARGET = "the engine, spectra in memory", "reading the products", "the engine, less what reading costs"
-
-
-class Cost(NamedTuple):
-    """Seconds a star."""
-
-    cpu: float
-    wall: float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,7 +56,7 @@ def measure(installation: Installation, products: Sequence[str], batch: int, rep
     """Measure the engine, reading and the whole; of each the quickest run counts."""
     say("  the engine and reading")
     engine = min(_engine(installation, products[:IN_MEMORY]) for _ in range(repeats))
-    reading = min(_clock(partial(_read_all, installation, products), len(products)) for _ in range(repeats))
+    reading = min(cost_of(partial(_read_all, installation, products)) for _ in range(repeats)).over(len(products))
     target = Cost(*map(sum, zip(engine, reading, strict=True)))
     say("  reanalysis")
     alone = min(_one_process(installation, batch, len(products)) for _ in range(repeats))
@@ -108,7 +100,7 @@ def _engine(installation: Installation, products: Sequence[str]) -> Cost:
             model.infer(flux[part], ivar[part], wavelength=spectra[0].wavelength, starflag=flags[part])
 
     work(some[:1])  # what a model keeps is made once
-    return _clock(partial(work, some), len(flux))
+    return cost_of(partial(work, some)).over(len(flux))
 
 
 def _read_all(installation: Installation, products: Sequence[str]) -> NormalizedSpectrum | None:
@@ -135,7 +127,7 @@ def _fresh(installation: Installation) -> Iterator[Settings]:
 def _one_process(installation: Installation, batch: int, n_stars: int) -> Cost:
     with _fresh(installation) as settings:
         work = partial(_all_batches, settings, installation, batch)
-        cost = _clock(work, n_stars)
+        cost = cost_of(work).over(n_stars)
         _check(settings, installation)
     return cost
 
@@ -155,7 +147,7 @@ def _two_processes(installation: Installation, size: int, n_stars: int) -> Cost:
             seconds = pool.map(partial(_batch, settings, installation), batches, chunksize=1)
         wall = perf_counter() - start
         _check(settings, installation)
-    return Cost(sum(seconds) / n_stars, wall / n_stars)
+    return Cost(sum(seconds), wall).over(n_stars)
 
 
 def _plan(settings: Settings, installation: Installation, size: int) -> list[Batch]:
@@ -184,12 +176,6 @@ def _check(settings: Settings, installation: Installation) -> None:
     with Workspace.open(settings) as workspace:
         if left := count_outdated(workspace, installation.model_id, settings.continuum_regions):
             raise AssertionError(f"{left} stars have no result after the reanalysis")
-
-
-def _clock(work: Callable[[], object], n_stars: int) -> Cost:
-    cpu, wall = process_time(), perf_counter()
-    work()
-    return Cost((process_time() - cpu) / n_stars, (perf_counter() - wall) / n_stars)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG, Param
 
 from apogee_cannon import PutModelInForceOperator
+from apogee_cannon.assets import MODEL_IN_FORCE
 from apogee_cannon.retries import RETRIES
 
 DOC = """
@@ -41,5 +42,8 @@ with DAG(
 ):
     # Templates make text here: as native values some beginnings of identities, "12e4...", would be numbers.
     PutModelInForceOperator(
-        task_id="put_in_force", model_id="{{ params.model }}", reason="{{ params.reason }}"
-    )  # fmt: skip
+        task_id="put_in_force",
+        model_id="{{ params.model }}",
+        reason="{{ params.reason }}",
+        outlets=[MODEL_IN_FORCE],
+    )

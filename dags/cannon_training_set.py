@@ -12,6 +12,7 @@ from apogee_cannon import (
     SelectTrainingStarsOperator,
     WriteTrainingSetOperator,
 )
+from apogee_cannon.assets import TRAINING_SET
 from apogee_cannon.pools import FILES_POOL, TRAINING_POOL
 from apogee_cannon.retries import RETRIES
 from include.settings import Settings
@@ -113,5 +114,6 @@ with DAG(
         output_path="{{ params.output }}",
         pool=TRAINING_POOL,
         trigger_rule=TriggerRule.ALL_DONE,
+        outlets=[TRAINING_SET],
     )
     normalize >> write

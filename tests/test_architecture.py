@@ -18,6 +18,7 @@ LAYERS = (
         "identity",
         "code_version",
         "files",
+        "progress",
         "checked_fits",
         "fits_sums",
         "thread_warnings",

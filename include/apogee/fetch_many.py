@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from include.apogee.fetch import fetch_apstar, is_good
 from include.apogee.remote import FetchError, remote_client
 from include.errors import BadInputError, Reason
+from include.progress import with_progress
 
 if TYPE_CHECKING:
     import httpx
@@ -29,8 +30,6 @@ FIRST_PAUSE = 1.0
 """Seconds before the second try; twice as long before each later one."""
 LONGEST_PAUSE = 60.0
 """Seconds that a server may ask to be left alone (Retry-After) before it is tried again."""
-REPORT_EVERY = 10.0
-"""Seconds between two lines of progress."""
 
 
 class FetchOutcome(StrEnum):
@@ -110,7 +109,7 @@ def fetch_many(
         transfer = _Transfer(archive, client, remote_base, tries, stop)
         try:
             jobs = {pool.submit(transfer.fetch, keys): number for number, keys in enumerate(wanted)}
-            for job in _with_progress(as_completed(jobs), len(jobs)):
+            for job in with_progress(as_completed(jobs), len(jobs), "files that are fetched", log):
                 done[jobs[job]] = job.result()
         finally:  # a task that is stopped begins nothing more, and what is under way is kept in parts
             stop.set()
@@ -159,16 +158,6 @@ def _outcome_of(error: Exception) -> FetchOutcome:
     if isinstance(error, BadInputError):
         return FetchOutcome.NOT_AT_REMOTE if error.reason is Reason.NOT_AT_REMOTE else FetchOutcome.BAD
     return FetchOutcome.REFUSED if isinstance(error, PermissionError) else FetchOutcome.FAILED
-
-
-def _with_progress(jobs: Iterator[Future[Fetched]], n_jobs: int) -> Iterator[Future[Fetched]]:
-    """Hand jobs on as they are done, and say at most every ten seconds how many were."""
-    last = time.monotonic()
-    for number, job in enumerate(jobs, 1):
-        yield job
-        if time.monotonic() - last >= REPORT_EVERY:
-            last = time.monotonic()
-            log.info("%d of %d files are done", number, n_jobs)
 
 
 def _log_summary(files: Sequence[Fetched], seconds: float) -> None:

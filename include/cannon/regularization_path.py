@@ -30,6 +30,7 @@ from include.cannon.progress import Passes, Progress
 from include.cannon.quadratic_forms import FormBuilder
 from include.cannon.regridding import same_grid
 from include.cannon.restrictions import Bounds, Censors, censored_terms, term_bounds
+from include.cannon.scatter import ScatterRule
 from include.cannon.threads import single_threaded
 from include.cannon.trainer import Trainer
 from include.cannon.training import BLOCK
@@ -95,6 +96,7 @@ def choose_regularization(
     validation_set: TrainingSet | None = None,
     censors: Censors | None = None,
     bounds: Bounds | None = None,
+    scatter_rule: ScatterRule | str = ScatterRule.RESTRICTED,
     infer: bool = True,
     progress: Progress | None = None,
 ) -> RegularizationPath:
@@ -102,7 +104,7 @@ def choose_regularization(
 
     Parameters
     ----------
-    training_set, label_names, order, censors, bounds
+    training_set, label_names, order, censors, bounds, scatter_rule
         As in :meth:`include.cannon.model.CannonModel.train`.
     strengths
         L1 strengths Lambda to try, such as ``np.geomspace(1, 1e4, 9)``, with 0 to know what the penalty gains.
@@ -124,7 +126,8 @@ def choose_regularization(
     """
     chosen, vectorizer = prepared(training_set, label_names, order)
     allowed = censored_terms(vectorizer, chosen.wavelength, censors)
-    trainer = Trainer(chosen, vectorizer, allowed=allowed, bounds=term_bounds(vectorizer, bounds))
+    rule = ScatterRule(scatter_rule)
+    trainer = Trainer(chosen, vectorizer, rule=rule, allowed=allowed, bounds=term_bounds(vectorizer, bounds))
     path, held = _checked(strengths), _held(chosen, validation_set)
     if infer:
         _check_size(len(path), len(held), len(chosen.wavelength), vectorizer.n_terms)

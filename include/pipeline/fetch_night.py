@@ -10,20 +10,14 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from include.apogee.fetch_many import Fetched, FetchOutcome, fetch_many
-from include.catalog.records import Stage
-from include.errors import BadInputError
+from include.apogee.fetch_many import Fetched, FetchOutcome
 from include.pipeline.expected import expected_files
-from include.pipeline.registration import register_arrivals
-from include.pipeline.rejection import record_rejection
+from include.pipeline.fetch_missing import fetch_missing
 
 if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
-
-SHOWN = 5
-"""Stars that an error names; the log has them all."""
 
 
 def fetch_night(workspace: Workspace, telescope: str, mjd: int, *, parallel: int = 4) -> dict[str, int]:
@@ -52,16 +46,7 @@ def fetch_night(workspace: Workspace, telescope: str, mjd: int, *, parallel: int
         )  # fmt: skip
     missing = [*expected.missing.values()]
     log.info("%s, MJD %d: %d files are expected, %d are not here", telescope, mjd, len(expected.files), len(missing))
-    files: list[Fetched] = []
-    if missing:
-        files = fetch_many(workspace.archive(), missing, remote_base=workspace.settings.remote_base, parallel=parallel)
-    for file in files:
-        if isinstance(file.error, BadInputError):
-            record_rejection(workspace, file.path, Stage.FETCH, file.error)
-    # On record at once: the run's listing may be content with a scan from before the fetching.
-    register_arrivals(workspace, [file.path for file in files if file.outcome is FetchOutcome.FETCHED])
-    raise_trouble(files)
-    return _counts(len(expected.files), len(missing), files)
+    return _counts(len(expected.files), len(missing), fetch_missing(workspace, missing, parallel=parallel))
 
 
 def nothing_fetched() -> dict[str, int]:
@@ -78,25 +63,3 @@ def _counts(n_expected: int, n_missing: int, files: list[Fetched]) -> dict[str, 
         "not_at_remote": found[FetchOutcome.NOT_AT_REMOTE],
         "bad": found[FetchOutcome.BAD],
     }
-
-
-def raise_trouble(files: list[Fetched]) -> None:
-    """Raise what may pass, so that it is tried again, and else what needs a person.
-
-    Raises
-    ------
-    OSError
-        A file could not be fetched this time.
-    PermissionError
-        The server refused one, and none failed for other trouble.
-    """
-    for outcome, kind, advice in (
-        (FetchOutcome.FAILED, OSError, "try again later"),
-        (FetchOutcome.REFUSED, PermissionError, "let a person act"),
-    ):
-        if faults := [file for file in files if file.outcome is outcome]:
-            names = ", ".join(file.keys.obj for file in faults[:SHOWN]) + (", ..." if len(faults) > SHOWN else "")
-            raise kind(
-                f"{len(faults)} of {len(files)} files that are not here {outcome} ({names}); {advice}.  The first: "
-                f"{faults[0].error}"
-            ) from faults[0].error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -24,14 +23,12 @@ from include.identity import short
 from include.pipeline.identities import InferenceParameters, ResultIdentities
 from include.pipeline.infer import INFERRED_TOGETHER, infer_files, read_model, say_if_unrecorded
 from include.pipeline.night import UNDER_WAY
+from include.progress import Progress
 
 if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
-
-REPORT_EVERY = 5.0
-"""Seconds between two lines of progress."""
 
 _DIGITS = 8
 """Of an identity, in the bounds of a batch: enough to divide a million spectra evenly."""
@@ -132,7 +129,8 @@ def reanalyse(workspace: Workspace, model_id: str, batch: Batch, regions: Path) 
         The model or the catalogue cannot be read now; try again.
     """
     due = workspace.catalog.outdated(_wanted(model_id, regions), batch.first, batch.end)
-    done, progress = Reanalysed(n_due=len(due)), _Progress(str(batch), len(due))
+    log.info("%s: %d spectra", batch, len(due))
+    done, progress = Reanalysed(n_due=len(due)), Progress(log, f"{batch}, spectra", len(due))
     if not due:
         log.info("%s: nothing is left to do", batch)
         return done
@@ -148,7 +146,10 @@ def reanalyse(workspace: Workspace, model_id: str, batch: Batch, regions: Path) 
                 outcome.fault.add_note(f"normalisation {short(outcome.subject)}")
                 done.faults.append(outcome.fault)
         progress.add(len(some))
-    progress.end(done)
+    log.info(
+        "%s: %d spectra in %.1f s (%.0f/s): %d inferred, %d rejected, %d failed",
+        batch, len(due), progress.seconds, progress.rate, done.n_inferred, done.n_rejected, len(done.faults),
+    )  # fmt: skip
     return done
 
 
@@ -185,33 +186,3 @@ def _together(due: Sequence[Outdated]) -> Iterator[list[str]]:
         n_rows += spectrum.n_rows
     if some:
         yield some
-
-
-class _Progress:
-    """Says at most every :data:`REPORT_EVERY` seconds how far a batch is."""
-
-    def __init__(self, name: str, total: int) -> None:
-        self._name, self._total, self._done = name, total, 0
-        self._started = self._told = time.monotonic()
-        log.info("%s: %d spectra", name, total)
-
-    def add(self, number: int) -> None:
-        self._done += number
-        if (now := time.monotonic()) - self._told < REPORT_EVERY:
-            return
-        self._told = now
-        log.info(
-            "%s: %d of %d spectra, %.0f/s, about %.0f s left",
-            self._name, self._done, self._total, self._rate, (self._total - self._done) / self._rate,
-        )  # fmt: skip
-
-    def end(self, done: Reanalysed) -> None:
-        log.info(
-            "%s: %d spectra in %.1f s (%.0f/s): %d inferred, %d rejected, %d failed",
-            self._name, self._total, time.monotonic() - self._started, self._rate, done.n_inferred, done.n_rejected,
-            len(done.faults),
-        )  # fmt: skip
-
-    @property
-    def _rate(self) -> float:
-        return self._done / max(time.monotonic() - self._started, 1e-3)

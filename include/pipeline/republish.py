@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +18,13 @@ from include.identity import short
 from include.pipeline.identities import ResultIdentities
 from include.pipeline.publish import write_night_table
 from include.pipeline.summary import publish_summary
+from include.progress import with_progress
 
 if TYPE_CHECKING:
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-REPORT_EVERY = 5.0
-"""Seconds between two lines of progress."""
 _NIGHT = re.compile(r"apogeeNight(?P<visits>Visits)?-(?P<telescope>\w+)-(?P<mjd>\d+)\.fits")
 
 
@@ -112,15 +110,8 @@ def _rewrite(
     workspace: Workspace, tables: list[NightTable], model_id: str, kinds: Mapping[bool, ResultIdentities]
 ) -> int:
     """Write tables of nights; how many had another content."""
-    started = told = time.monotonic()
-    n_written = 0
-    for number, table in enumerate(tables, start=1):
-        product = write_night_table(workspace, *table.night, model_id, kinds[table.visits])
-        n_written += product.written
-        if time.monotonic() - told >= REPORT_EVERY:
-            told = time.monotonic()
-            left = (told - started) / number * (len(tables) - number)
-            log.info(
-                "tables by model %s: %d of %d nights, about %.0f s left", short(model_id), number, len(tables), left
-            )
-    return n_written
+    what = f"nights whose tables are by model {short(model_id)} now"
+    return sum(
+        write_night_table(workspace, *table.night, model_id, kinds[table.visits]).written
+        for table in with_progress(tables, len(tables), what, log)
+    )

@@ -55,6 +55,8 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
         The parameters cannot be trained with, whatever the training set.
     NotEnoughMemoryError
         The training needs more memory than it may take.
+    OtherNormalizationError
+        The spectra were normalised otherwise than this installation's.
     OSError
         Trouble with the disk or the database that may pass; try again.
     """
@@ -187,6 +189,7 @@ def _chosen_strength(
         parameters.label_names,
         parameters.order,
         censors=parameters.censors or None,
+        scatter_rule=parameters.scatter_rule,
         infer=False,  # the score decides; labels would take most of the time
         progress=progress,
     )

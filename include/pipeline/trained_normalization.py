@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, object]
 
+
+class OtherNormalizationError(ValueError):
+    """A training set of spectra that were normalised otherwise than this installation's: for a person to mend.
+
+    It says nothing about the set, which may be right for other settings: it is no verdict.
+    """
+
+
 MATTERS = ("regions", "length", "order", "detectors", "ridge", "method")
 """What must agree.  The version of the reader is not among them, nor how rows are stacked."""
 
@@ -76,15 +84,14 @@ def check_training_set(workspace: Workspace, path: object, trained: Parameters |
 
     Raises
     ------
-    BadInputError
-        ``BAD_TRAINING_SET``; the message names what differs.
+    OtherNormalizationError
+        The message names what differs.
     """
     if trained is None:
         return
     observed = NormalizationParameters(regions=workspace.settings.continuum_regions).as_json()
     if not is_same(trained, observed):
-        raise BadInputError(
-            Reason.BAD_TRAINING_SET,
+        raise OtherNormalizationError(
             f"{path} was made of spectra normalised otherwise than this installation's: {differences(trained, observed)}.  "
-            "Make it again with the DAG cannon_training_set.",
+            "Make it again with the DAG cannon_training_set, or set APOGEE_CANNON_CONTINUUM_REGIONS to its regions."
         )

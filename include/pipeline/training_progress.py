@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Callable
 
+from include.progress import REPORT_EVERY, in_words
+
 log = logging.getLogger(__name__)
 
-REPORT_EVERY = 5.0
-"""Seconds between two lines of progress."""
 SIGN_EVERY = 30.0
 """Seconds between two signs of life."""
 LEAST_SHARE = 0.02
@@ -46,14 +46,3 @@ class TrainingProgress:
         if not LEAST_SHARE <= share < 1.0:
             return ""
         return f", about {in_words((now - self.began) * (1.0 - share) / share)} left"
-
-
-def in_words(seconds: float) -> str:
-    """A length of time as people say it.
-
-    >>> in_words(4.2), in_words(200), in_words(3 * 3600 + 60)
-    ('5 s', '3 min', '3.0 h')
-    """
-    if seconds < 90:
-        return f"{max(5, 5 * round(seconds / 5))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.apogee.apstar import READER_VERSION
@@ -17,15 +16,13 @@ from include.pipeline.identities import normalization_id
 from include.pipeline.rebuild import read_or_rebuild
 from include.pipeline.training_plan import PlannedStar, TrainingPlan
 from include.pipeline.training_spectra import absent_reason, places_by_star
+from include.progress import with_progress
 
 if TYPE_CHECKING:
     from include.cannon.normalized import NormalizedSpectrum
     from include.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
-
-REPORT_EVERY = 5.0
-"""Seconds between two lines of progress."""
 
 
 class UnfinishedSpectraError(LookupError):
@@ -69,7 +66,7 @@ def gather_spectra(workspace: Workspace, plan: TrainingPlan) -> GatheredSpectra:
     ivar = np.empty_like(flux)
     stars: list[PlannedStar] = []
     contents: list[str] = []
-    for each in _with_progress(found):
+    for each in with_progress(found, len(found), "spectra that are read", log):
         try:
             spectrum = read_or_rebuild(workspace, each.record)
         except BadInputError as fault:
@@ -143,12 +140,3 @@ def _unfit(plan: TrainingPlan, spectrum: NormalizedSpectrum) -> str:
         if int(spectrum.starflag) & bits:
             return "STARFLAG in the file"
     return ""
-
-
-def _with_progress(found: Sequence[_Found]) -> Iterator[_Found]:
-    last = time.monotonic()
-    for number, each in enumerate(found, 1):
-        yield each
-        if time.monotonic() - last >= REPORT_EVERY:
-            last = time.monotonic()
-            log.info("%d of %d spectra are read", number, len(found))

@@ -11,12 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from include.apogee.fetch_many import FetchOutcome, fetch_many
-from include.catalog.records import Stage
-from include.errors import BadInputError, Reason
-from include.pipeline.fetch_night import raise_trouble
-from include.pipeline.registration import register_arrivals
-from include.pipeline.rejection import record_rejection
+from include.errors import Reason
+from include.pipeline.fetch_missing import fetch_missing
 from include.pipeline.star_places import Place, places_of
 from include.pipeline.training_plan import TrainingPlan
 
@@ -40,7 +36,9 @@ def find_spectra(workspace: Workspace, plan: TrainingPlan, *, use_remote: bool =
     """
     places = places_by_star(workspace, plan)
     if use_remote:
-        _fetch(workspace, places, parallel)
+        wanted = [place.keys for place in places.values() if place.keys is not None and not place.is_here]
+        log.info("%d files are not here and are asked for", len(wanted))
+        fetch_missing(workspace, wanted, parallel=parallel)
     here = [str(place.path) for place in places.values() if place.is_here]
     absent = [obj for obj, place in places.items() if not place.is_here]
     log.info("%d of %d stars have a file", len(here), len(places))
@@ -57,23 +55,6 @@ def places_by_star(workspace: Workspace, plan: TrainingPlan) -> dict[str, Place]
     """Return where the file of each star of a plan is or would be, by the star's name."""
     places = places_of(workspace, [star.keys for star in plan.stars])
     return {star.obj: place for star, place in zip(plan.stars, places, strict=True)}
-
-
-def _fetch(workspace: Workspace, places: Mapping[str, Place], parallel: int) -> None:
-    """Fetch what is not here."""
-    wanted = [
-        place.keys for place in places.values()
-        if place.keys is not None and not place.is_here
-    ]  # fmt: skip
-    if not wanted:
-        return
-    log.info("%d files are not here and are asked for", len(wanted))
-    files = fetch_many(workspace.archive(), wanted, remote_base=workspace.settings.remote_base, parallel=parallel)
-    for file in files:
-        if isinstance(file.error, BadInputError):
-            record_rejection(workspace, file.path, Stage.FETCH, file.error)
-    register_arrivals(workspace, [file.path for file in files if file.outcome is FetchOutcome.FETCHED])
-    raise_trouble(files)
 
 
 def absent_reason(workspace: Workspace, places: Mapping[str, Place]) -> Counter[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from typing import Any, TypeAlias
 
 Templated: TypeAlias = Any
@@ -43,3 +45,33 @@ def rendered_days(value: Templated) -> float | None:
     (30.0, None, None)
     """
     return None if value in (None, "", "None") else float(value)
+
+
+def rendered_names(value: Templated) -> tuple[str, ...]:
+    """Return names from a list or from one text, also where a DAG without native rendering makes text of a list.
+
+    >>> rendered_names("TEFF, LOGG"), rendered_names("['TEFF', 'LOGG']"), rendered_names(["TEFF"])
+    (('TEFF', 'LOGG'), ('TEFF', 'LOGG'), ('TEFF',))
+    """
+    if not isinstance(value, str):
+        return tuple(value)
+    return tuple(value.strip("[]()").translate(str.maketrans("", "", "'\"")).replace(",", " ").split())
+
+
+def rendered_value(value: Templated) -> Any:
+    """Return a value of any kind, also where a form or a DAG without native rendering makes text of it; no word is changed.
+
+    >>> rendered_value('{"FE_H": [[1, 2]]}'), rendered_value("[None, 4.0]"), rendered_value("null"), rendered_value("bad")
+    ({'FE_H': [[1, 2]]}, [None, 4.0], None, 'bad')
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text in ("", "None", "null"):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text

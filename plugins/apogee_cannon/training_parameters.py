@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from apogee_cannon.templated import Templated
+from apogee_cannon.templated import Templated, rendered_names, rendered_value
 
 if TYPE_CHECKING:
     from include.pipeline.identities import TrainingParameters
 
 SCATTER_RULES = ("restricted", "likelihood", "median")
 """Values of :class:`include.cannon.scatter.ScatterRule`, which a DAG file does not import: a test holds them equal."""
+
+
+TRAINING_FIELDS = ("label_names", "order", "regularization", "regularization_path", "censors", "scatter_rule")
+"""Attributes of the sensor and of the operator that train, in the order in which :func:`training_parameters` takes them."""
+
+
+def parameters_of(task: Any) -> TrainingParameters:
+    """Return the typed training parameters of a sensor or an operator whose fields are rendered.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`training_parameters`.
+    """
+    return training_parameters(*(getattr(task, name) for name in TRAINING_FIELDS))
 
 
 def training_parameters(
@@ -35,7 +48,7 @@ def training_parameters(
     from include.pipeline.hyper_parameters import check_hyper_parameters
     from include.pipeline.identities import TrainingParameters
 
-    words = _words(label_names)
+    words = rendered_names(label_names)
     if not words:
         raise ValueError("label_names is empty: name at least one label, e.g. TEFF,LOGG,FE_H.")
     parameters = TrainingParameters(
@@ -50,17 +63,11 @@ def training_parameters(
     return parameters
 
 
-def _words(value: str | Sequence[str]) -> tuple[str, ...]:
-    if not isinstance(value, str):
-        return tuple(value)
-    return tuple(value.strip("[]()").replace("'", "").replace('"', "").replace(",", " ").split())
-
-
 def _strengths(value: Templated) -> tuple[float, ...]:
     """The strengths of a path, from numbers or from one text with commas between them; None is none."""
     if value is None or value == "None":
         return ()
-    items = _words(value) if isinstance(value, str) else value
+    items = rendered_names(value) if isinstance(value, str) else value
     try:
         return tuple(float(item) for item in items)
     except (TypeError, ValueError):
@@ -70,7 +77,7 @@ def _strengths(value: Templated) -> tuple[float, ...]:
 def _ranges(value: Templated) -> dict[str, tuple[tuple[float, float], ...]]:
     """Censors from an object or from one in JSON; None and empty text are none."""
     expected = 'censors: expected an object such as {"FE_H": [[15200, 15300]]}'
-    given = _of_text(value.strip()) if isinstance(value, str) else value
+    given = rendered_value(value)
     if given is None:
         return {}
     if not isinstance(given, Mapping):
@@ -79,15 +86,3 @@ def _ranges(value: Templated) -> dict[str, tuple[tuple[float, float], ...]]:
         return {str(label): tuple((float(low), float(high)) for low, high in ranges) for label, ranges in given.items()}
     except (TypeError, ValueError):
         raise ValueError(f"{expected} of ranges [low, high] in Angstrom, got {value!r}.") from None
-
-
-def _of_text(text: str) -> object:
-    """What a JSON text says, or the text that a template without native rendering makes of an object."""
-    if text in ("", "None", "null"):
-        return None
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return parse(text)
-        except (ValueError, SyntaxError):
-            continue
-    return text

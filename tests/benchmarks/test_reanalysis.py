@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.clock import Cost
 from benchmarks.installation import Installation, make_installation
-from benchmarks.reanalysis import ENGINE, READING, TARGET, Cost, cost_table, measure
+from benchmarks.reanalysis import ENGINE, READING, TARGET, cost_table, measure
 from benchmarks.stored_stars import store_stars
 from include.catalog.records import WorkKind
 from include.pipeline.workspace import Workspace

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,7 @@ from include.pipeline.train import training_due, training_identity
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from tests.dags.conftest import states
+from tests.support.dag_runs import events_of
 
 if TYPE_CHECKING:
     from airflow.models import DagRun
@@ -64,23 +65,6 @@ class Person:
             )  # fmt: skip
 
 
-def events_of(run: DagRun) -> list[dict[str, Any]]:
-    """What a run told of a model in force."""
-    from airflow.models.asset import AssetEvent, AssetModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    chosen = (
-        select(AssetEvent.extra)
-        .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
-        .where(AssetModel.name == MODEL_IN_FORCE.name, AssetEvent.source_run_id == run.run_id)
-    )
-    with create_session() as session:
-        return [
-            {key: extra[key] for key in ("model_id", "name", "reason")} for extra in session.scalars(chosen)
-        ]  # fmt: skip
-
-
 def identity_of(installation: Settings) -> str:
     parameters = TrainingParameters(label_names=installation.label_names, order=1)
     return training_identity(installation.training_set, parameters)
@@ -104,7 +88,7 @@ def test_a_no_is_kept_the_run_is_green_and_a_person_may_still_choose_the_model(
         VerdictOutcome.REFUSED, "ada", "refused by ada: too warm",
     )  # fmt: skip
     assert catalog.model_in_force("giants") is None
-    assert events_of(run) == []
+    assert MODEL_IN_FORCE.name not in events_of(run)
     with Workspace.open(installation) as workspace:
         assert not training_due(workspace, model)[0], "the same content is not trained again"
 
@@ -115,7 +99,9 @@ def test_a_no_is_kept_the_run_is_green_and_a_person_may_still_choose_the_model(
     assert found.id == model
     (row,) = catalog.in_force_history("giants")
     assert (row.decided_by, row.reason) == ("dag_test", "wanted all the same")
-    assert events_of(back) == [{"model_id": model, "name": "giants", "reason": "wanted all the same"}]
+    assert events_of(back)[MODEL_IN_FORCE.name] == {
+        "model_id": model, "name": "giants", "reason": "wanted all the same",
+    }  # fmt: skip
 
 
 def test_a_yes_puts_the_model_in_force_and_tells_of_it(
@@ -135,4 +121,6 @@ def test_a_yes_puts_the_model_in_force_and_tells_of_it(
     answer = verdict.details["answer"]
     assert isinstance(answer, dict)
     assert (verdict.decided_by, answer["by"], answer["comment"]) == ("ada", "ada", "fine")
-    assert events_of(run) == [{"model_id": model, "name": "giants", "reason": "accepted"}]
+    assert events_of(run)[MODEL_IN_FORCE.name] == {
+        "model_id": model, "name": "giants", "reason": "accepted",
+    }  # fmt: skip

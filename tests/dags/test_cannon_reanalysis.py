@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +11,6 @@ from sqlalchemy import select
 
 from apogee_cannon.assets import OUTDATED_RESULTS
 from include.catalog import Catalog
-from include.identity import digest_of
 from include.pipeline.identities import InferenceParameters, NormalizationParameters
 from include.pipeline.infer import infer_labels
 from include.pipeline.normalize import normalize_file
@@ -22,6 +19,7 @@ from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey
 from tests.dags.conftest import states
 from tests.support.dag_runs import events_of
+from tests.support.former_model import FORMER, record_former
 
 if TYPE_CHECKING:
     from airflow.models import DagRun
@@ -30,17 +28,13 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
-FORMER = digest_of(model="former")
 NIGHT = 59281
 
 
 def put_models(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     """Record two models; the former one, FORMER, is in force.  Returns the other."""
     identity = put_model(workspace)
-    record = workspace.catalog.model(identity)
-    assert record is not None
-    shutil.copyfile(workspace.model_path(identity), workspace.model_path(FORMER))
-    workspace.catalog.record_model(replace(record, id=FORMER, path=str(workspace.model_path(FORMER))))
+    record_former(workspace, identity)
     workspace.catalog.put_in_force(workspace.settings.model_name, FORMER, "test")
     return identity
 

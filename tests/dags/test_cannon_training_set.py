@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
 
 from include.cannon.training_set import TrainingSet
 from include.settings import Settings
 from include.simulation.damage import Damage, damage
 from include.simulation.survey import SyntheticSurvey
 from tests.dags.conftest import states
+from tests.support.dag_runs import events_of
 
 if TYPE_CHECKING:
     from airflow.models import DagRun
@@ -34,28 +34,13 @@ def test_a_table_becomes_the_training_set(run_dag: RunDag, survey: SyntheticSurv
     assert made.label_names == ("FE_H", "LOGG")
     names = {star.obj for star in survey.stars} - {gone.obj, broken.obj}
     assert set(json.loads(str(made.provenance["stars"]))) == names
-    (extra,) = events(run)
-    assert extra == {
+    assert events_of(run)["cannon_training_set"] == {
         "digest": made.digest,
         "stars": 10,
         "path": str(installation.training_set),
-        "is_new": True,
         "label_table": made.provenance["label_table"],
         "labels": ["FE_H", "LOGG"],
     }
-
-
-def events(run: DagRun) -> list[dict[str, object]]:
-    """What the run told of the asset."""
-    from airflow.models.asset import AssetEvent, AssetModel
-    from airflow.utils.session import create_session
-
-    query = select(AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
-    with create_session() as session:
-        found = session.scalars(
-            query.where(AssetEvent.source_run_id == run.run_id, AssetModel.name == "cannon_training_set")
-        )
-        return [dict(extra) for extra in found]
 
 
 def test_a_table_that_lies_elsewhere_starts_nothing(run_dag: RunDag, installation: Settings) -> None:

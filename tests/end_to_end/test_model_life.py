@@ -72,6 +72,8 @@ def test_the_same_content_by_five_ways_of_touching_it_trains_nothing(lived: Life
 
 
 def test_a_changed_set_trains_once(lived: Life) -> None:
+    """Also where it changed while the DAG was paused and the triggerer was gone, and while a question was open."""
+    assert lived.facts["changed while paused"] == 0
     assert lived.facts["changed"] == 1
     assert lived.facts.get("asked unexpectedly", []) == [], "it is no worse, and comes into force by itself"
     rows = lived.nightly.rows("SELECT training_set_digest, label_names, count(*) FROM model GROUP BY 1, 2")

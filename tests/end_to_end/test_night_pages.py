@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 import pytest
@@ -45,6 +46,23 @@ def test_pages_open_to_a_login_only(local_run: LocalRun) -> None:
         httpx.get(f"{local_run.installation.url}/apogee/openapi.json"),
     ]
     assert [answer.status_code for answer in answers] == [401, 403, 200, 404, 405, 404]
+
+
+def test_a_viewer_comes_from_a_night_to_a_star_its_result_and_the_report_on_its_model(local_run: LocalRun) -> None:
+    with httpx.Client(
+        base_url=local_run.installation.url, cookies={"_token": token_of(local_run, "watcher")}
+    ) as browser:
+        night = browser.get("/apogee/nights/apo25m/59280")
+        (star, *_) = re.findall(r'href="(/apogee/stars/[^"]+)"', night.text)
+        (result, *_) = re.findall(r'href="(/apogee/results/[0-9a-f]+)"', browser.get(star).text)
+        lineage = browser.get(result.replace("/apogee/", "/apogee/api/", 1)).json()
+        assert {part for part in lineage if lineage[part]} == {
+            "result", "file", "normalization", "model", "verdict", "in_force",
+        }  # fmt: skip
+        assert lineage["verdict"]["outcome"] == "accepted"
+        pages = [result, "/apogee/models", f"/apogee/models/{lineage['model']['id']}/report"]
+        assert [browser.get(page).status_code for page in pages] == [200, 200, 200]
+        assert "rms" in browser.get(pages[-1]).text
 
 
 def test_the_menu_has_the_nights_and_the_models(rest: AirflowRest) -> None:

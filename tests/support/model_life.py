@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -107,9 +108,18 @@ class Life:
         self.facts["after touching"] = (self.models(), len(self.nightly.rest.runs(TRAINING)) - runs)
 
     def _changed(self) -> None:
-        """A changed set is trained on once, and comes into force by itself: it is no worse."""
+        """A changed set is trained on once, and comes into force by itself: it is no worse.
+
+        It changes while the DAG is paused and there is no triggerer.
+        """
         before, models = self.in_force(), self.models()
+        self.nightly.rest.pause(TRAINING)
+        self.nightly.processes.kill("triggerer")
         self.write_set(FEWER, seed=1)
+        self.nightly.processes.start("triggerer")
+        time.sleep(QUIET)
+        self.facts["changed while paused"] = self.models() - models
+        self.nightly.rest.unpause(TRAINING)
         self._until_in_force_or_asked(before)
         self._until_waiting()
         self._until_current()
@@ -138,22 +148,27 @@ class Life:
         self.facts["four labels"] = self.in_force()
 
     def _refused(self) -> None:
-        """A spoilt set is asked about; a night goes on meanwhile; a viewer may not answer, and the answer is no."""
+        """A spoilt set is asked about; a night goes on meanwhile; a viewer may not answer, and the answer is no.
+
+        Another set comes while the question is open.
+        """
         before = self.in_force()
         self.write_set(STARS, seed=2, noise=250.0)
         question = self._until_asked(TRAINING)
         self.facts["question"] = question["body"]
         self.run_night()
         self.facts["night while asked"] = (self.in_force() == before, self.pinned())
+        self.write_set(STARS, seed=3, noise=250.0)
         self.facts["viewer"] = self.answer(self.viewer, question, "Approve")
         self.facts["refusal"] = self.answer(self.nightly.rest, question, "Reject", "too noisy")
-        self._until_waiting()
+        self.nightly.until(
+            "the refusal is on record", lambda: self.nightly.rows("SELECT 1 FROM verdict WHERE outcome = 'refused'")
+        )
         self.facts["after refusal"] = (self.in_force() == before, self.verdict(question))
 
     def _approved(self) -> None:
-        """Another spoilt set is approved, and the scheduler dies while it is brought to all stars."""
+        """The set that came meanwhile is approved, and the scheduler dies while it is brought to all stars."""
         before = self.in_force()
-        self.write_set(STARS, seed=3, noise=250.0)
         question = self._until_asked(TRAINING)
         reanalyses = len(self.nightly.rest.runs(REANALYSIS))
         self.facts["approval"] = self.answer(self.nightly.rest, question, "Approve", "for a test")
@@ -193,7 +208,7 @@ class Life:
         """The identity of the model in force."""
         try:
             rows = self.nightly.rows("SELECT model_id FROM in_force ORDER BY id DESC LIMIT 1")
-        except Exception:  # noqa: BLE001 - there is no catalogue yet
+        except sqlite3.OperationalError:  # there is no catalogue yet
             return None
         return rows[0][0] if rows else None
 

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_cannon.assets import MODEL_IN_FORCE
+from apogee_cannon.events import tell
 from apogee_cannon.templated import Templated
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class AcceptModelOperator(BaseOperator):
     ui_color = "#fdebd0"
 
     def __init__(self, *, model_id: Templated, answer: Templated = None, **kwargs: Any) -> None:
-        super().__init__(**{"outlets": [MODEL_IN_FORCE]} | kwargs)
+        super().__init__(**kwargs)
         self.model_id = model_id
         self.answer = answer
 
@@ -73,7 +74,7 @@ class AcceptModelOperator(BaseOperator):
             model = decide(workspace, self.model_id, f"{context['dag_run'].dag_id} {context['dag_run'].run_id}", answer)
             if model is None:
                 raise AirflowSkipException(f"model {self.model_id} does not come into force: the lines above say why")
-            _tell(context, workspace.settings.model_name, model.id)
+            _tell(self, context, workspace.settings.model_name, model.id)
         return str(self.model_id)
 
 
@@ -100,7 +101,7 @@ class PutModelInForceOperator(BaseOperator):
     ui_color = "#fdebd0"
 
     def __init__(self, *, model_id: Templated, reason: Templated, **kwargs: Any) -> None:
-        super().__init__(**{"outlets": [MODEL_IN_FORCE]} | kwargs)
+        super().__init__(**kwargs)
         self.model_id = model_id
         self.reason = reason
 
@@ -113,10 +114,10 @@ class PutModelInForceOperator(BaseOperator):
         who = context["dag_run"].triggering_user_name or f"somebody, by {context['dag_run'].run_id}"
         with Workspace.open() as workspace, bad_input_fails(context, f"model {self.model_id}"):
             model, _ = go_back(workspace, str(self.model_id), str(self.reason), who)
-            _tell(context, workspace.settings.model_name, model.id, str(self.reason))
+            _tell(self, context, workspace.settings.model_name, model.id, str(self.reason))
         return str(model.id)
 
 
-def _tell(context: Context, name: str, model_id: str, reason: str = "accepted") -> None:
-    """Say with the asset's event which model is in force."""
-    context["outlet_events"][MODEL_IN_FORCE].extra = {"model_id": model_id, "name": name, "reason": reason}
+def _tell(operator: BaseOperator, context: Context, name: str, model_id: str, reason: str = "accepted") -> None:
+    """Say beside the asset's event which model is in force."""
+    tell(operator, context, MODEL_IN_FORCE, model_id=model_id, name=name, reason=reason)

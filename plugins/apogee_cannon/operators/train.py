@@ -11,6 +11,7 @@ from apogee_cannon.assets import MODEL
 from apogee_cannon.events import tell, tell_nothing
 from apogee_cannon.outcomes import bad_input_skips
 from apogee_cannon.templated import Templated
+from apogee_cannon.training_parameters import TRAINING_FIELDS, parameters_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,15 +48,7 @@ class TrainCannonOperator(BaseOperator):
         Identity of the model.  A broken training set gets a verdict in the catalogue, and the task is skipped.
     """
 
-    template_fields: Sequence[str] = (
-        "training_set_path",
-        "label_names",
-        "order",
-        "regularization",
-        "regularization_path",
-        "censors",
-        "scatter_rule",
-    )
+    template_fields: Sequence[str] = ("training_set_path", *TRAINING_FIELDS)
     ui_color = "#fdebd0"
 
     def __init__(
@@ -82,20 +75,12 @@ class TrainCannonOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Train, or find the model trained."""
-        from apogee_cannon.training_parameters import training_parameters
         from include.catalog.records import utc_now
         from include.pipeline.train import train_model
         from include.pipeline.workspace import Workspace
 
         started = utc_now()
-        parameters = training_parameters(
-            self.label_names,
-            self.order,
-            self.regularization,
-            self.regularization_path,
-            self.censors,
-            self.scatter_rule,
-        )
+        parameters = parameters_of(self)
         with Workspace.open() as workspace, bad_input_skips(context, f"training set {self.training_set_path}"):
             self._at_work = True
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from apogee_cannon.assets import TRAINING_SET
-from apogee_cannon.templated import Templated, rendered_flag
+from apogee_cannon.events import tell, tell_nothing
+from apogee_cannon.templated import Templated, rendered_flag, rendered_names, rendered_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +96,9 @@ class SelectTrainingStarsOperator(BaseOperator):
 
         with Workspace.open() as workspace, _fault_fails():
             parameters = TrainingSetParameters(
-                label_names=_names(self.label_names),
+                label_names=rendered_names(self.label_names),
                 normalization=NormalizationParameters(regions=Path(self.continuum_regions_path)),
-                cuts=Cuts(**_plain(self.cuts)),
+                cuts=Cuts(**{name: rendered_value(value) for name, value in self.cuts.items()}),
                 telescope=str(self.telescope),
                 least_share=float(self.least_share),
             )
@@ -169,15 +169,14 @@ class WriteTrainingSetOperator(BaseOperator):
     Returns
     -------
     dict
-        Path, digest, number of stars, what each cut took out, and what else was left out, by reason.  The asset
-        ``cannon_training_set`` is updated with the most of it.
+        Path, digest, number of stars, what each cut took out, and what else was left out, by reason.
     """
 
     template_fields: Sequence[str] = ("plan_id", "output_path")
     ui_color = "#fdebd0"
 
     def __init__(self, *, plan_id: Templated, output_path: Templated, **kwargs: Any) -> None:
-        super().__init__(outlets=[TRAINING_SET], **kwargs)
+        super().__init__(**kwargs)
         self.plan_id = plan_id
         self.output_path = output_path
 
@@ -197,25 +196,12 @@ class WriteTrainingSetOperator(BaseOperator):
             raise AirflowFailException("no star was chosen: see the task that selects the stars.")
         with Workspace.open() as workspace, _fault_fails():
             report = write_training_set(workspace, self.plan_id, allowed_output(workspace, self.output_path)).as_json()
-        extra = {name: report[name] for name in ("digest", "stars", "path", "is_new", "label_table", "labels")}
-        context["outlet_events"][TRAINING_SET].extra = extra
+        if report["is_new"]:
+            about = {name: report[name] for name in ("digest", "stars", "path", "label_table", "labels")}
+            tell(self, context, TRAINING_SET, **about)
+        else:
+            tell_nothing(self, TRAINING_SET)
         return report
-
-
-def _names(value: Templated) -> tuple[str, ...]:
-    """Return names, also where a DAG without native rendering makes text of a list."""
-    if not isinstance(value, str):
-        return tuple(value)
-    return tuple(value.strip("[]").translate(str.maketrans("", "", "'\"")).replace(",", " ").split())
-
-
-def _plain(cuts: Mapping[str, Templated]) -> dict[str, Any]:
-    """Return cuts as values, also where a DAG without native rendering makes text of numbers."""
-    words = {"aspcapflag", "starflag"}
-    return {
-        name: literal_eval(value) if isinstance(value, str) and name not in words else value
-        for name, value in cuts.items()
-    }
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_cannon.templated import Templated
+from apogee_cannon.training_parameters import TRAINING_FIELDS, parameters_of
 from apogee_cannon.triggers.files import signature
 from apogee_cannon.triggers.training_set import TrainingSetTrigger
 
@@ -68,15 +69,7 @@ class TrainingSetSensor(BaseSensorOperator):
         Seconds of quiet after which the run ends as skipped.
     """
 
-    template_fields: Sequence[str] = (
-        "training_set_path",
-        "label_names",
-        "order",
-        "regularization",
-        "regularization_path",
-        "censors",
-        "scatter_rule",
-    )
+    template_fields: Sequence[str] = ("training_set_path", *TRAINING_FIELDS)
     ui_color = "#fcf3cf"
 
     def __init__(
@@ -127,7 +120,7 @@ class TrainingSetSensor(BaseSensorOperator):
     def _look(self, context: Context, deadline: str, faults: int = 0) -> str:
         """Return the identity of the model that is due, or defer until the file changes or a moment comes."""
         by_hand = _is_by_hand(context)
-        parameters = self._parameters()
+        parameters = parameters_of(self)
         path, end = str(self.training_set_path), datetime.fromisoformat(deadline)
         trigger = TrainingSetTrigger(
             [path], deadline, self.settle_time, self.poke_interval, dag_id=None if by_hand else _dag_id(context)
@@ -150,18 +143,6 @@ class TrainingSetSensor(BaseSensorOperator):
             method_name="file_changed",
             kwargs={"deadline": deadline, "faults": faults},
             timeout=end - datetime.now(UTC) + DEFERRAL_MARGIN,
-        )
-
-    def _parameters(self) -> TrainingParameters:
-        from apogee_cannon.training_parameters import training_parameters
-
-        return training_parameters(
-            self.label_names,
-            self.order,
-            self.regularization,
-            self.regularization_path,
-            self.censors,
-            self.scatter_rule,
         )
 
     def _carefully(self, parameters: TrainingParameters, faults: int, *, by_hand: bool) -> tuple[Look, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from include import progress
 from include.apogee import fetch_many as module
 from include.apogee.apstar import read_apstar
 from include.apogee.archive import ApStarKeys, Archive
@@ -138,10 +139,10 @@ def test_progress_is_told(
     remote: Remote, archive: Archive, wanted: list[ApStarKeys], caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(module, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(progress, "REPORT_EVERY", 0.0)
     with caplog.at_level(logging.INFO):
         fetch_many(archive, wanted, remote_base=remote.base)
-    assert f"3 of {N_STARS} files are done" in caplog.text
+    assert f"files that are fetched: 3 of {N_STARS}, " in caplog.text
 
 
 def test_a_fault_of_the_call_begins_nothing_more(archive: Archive, wanted: list[ApStarKeys]) -> None:
@@ -153,11 +154,11 @@ def test_a_fault_of_the_call_begins_nothing_more(archive: Archive, wanted: list[
 def test_a_call_that_is_interrupted_begins_nothing_more(
     remote: Remote, archive: Archive, wanted: list[ApStarKeys], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(jobs: Iterator[object], n_jobs: int) -> Iterator[object]:
+    def interrupt(jobs: Iterator[object], *_: object) -> Iterator[object]:
         yield next(jobs)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_with_progress", interrupt)
+    monkeypatch.setattr(module, "with_progress", interrupt)
     remote.delay = 0.1
     with pytest.raises(KeyboardInterrupt):
         fetch_many(archive, wanted, remote_base=remote.base, parallel=1)

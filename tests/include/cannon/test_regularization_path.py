@@ -156,6 +156,14 @@ def test_pieces_of_pixels_and_the_order_of_strengths_do_not_matter(
     assert found.rms is None
 
 
+def test_the_scatter_is_by_the_rule_of_the_training(few: TrainingSet) -> None:
+    scores = [
+        choose_regularization(few, [0.0, 10.0], scatter_rule=rule, infer=False).score
+        for rule in ("restricted", "median")
+    ]
+    assert not np.allclose(*scores, rtol=1e-3), "the weights of the residuals are by the scatter"
+
+
 def test_bounds_and_labels_are_those_of_training(few: TrainingSet) -> None:
     path = choose_regularization(few, [0.0], ["TEFF", "FE_H"], 1, bounds={"FE_H": (0.0, 0.0)}, infer=False)
     assert path.label_names == ("TEFF", "FE_H")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from include import progress
 from include.catalog import Catalog
 from include.catalog.records import (
     FileOutcome,
@@ -40,19 +40,16 @@ from include.pipeline.scan import scan_archive
 from include.pipeline.workspace import Workspace
 from include.simulation.survey import SyntheticSurvey
 from tests.include.catalog.catalog_samples import together
+from tests.support.former_model import FORMER, record_former
 
 ALL = Batch(1, 1, "", "g")
-FORMER = digest_of(model="former")
 
 
 @pytest.fixture
 def model_id(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     """The model in force; a former one, FORMER, is on record as well."""
     identity = put_model(workspace)
-    record = workspace.catalog.model(identity)
-    assert record is not None
-    shutil.copyfile(workspace.model_path(identity), workspace.model_path(FORMER))
-    workspace.catalog.record_model(replace(record, id=FORMER, path=str(workspace.model_path(FORMER))))
+    record_former(workspace, identity)
     workspace.catalog.put_in_force(workspace.settings.model_name, FORMER, "test")
     workspace.catalog.put_in_force(workspace.settings.model_name, identity, "test")
     return identity
@@ -297,11 +294,11 @@ def test_it_says_how_far_it_is(
     workspace: Workspace, products: list[str], model_id: str, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(reanalysis, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(progress, "REPORT_EVERY", 0.0)
     with caplog.at_level("INFO", "include.pipeline.reanalysis"):
         done(workspace, model_id)
     lines = [record.getMessage() for record in caplog.records if record.name == "include.pipeline.reanalysis"]
     assert lines[0] == "batch 1 of 1: 12 spectra"
-    assert lines[1].startswith("batch 1 of 1: 3 of 12 spectra, ")
+    assert lines[1].startswith("batch 1 of 1, spectra: 3 of 12, ")
     assert lines[1].endswith(" s left")
     assert lines[-1].endswith("12 inferred, 0 rejected, 0 failed")

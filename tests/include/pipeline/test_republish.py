@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from astropy.table import Table
 
-from include.identity import digest_of
 from include.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
 from include.pipeline.infer import infer_labels
 from include.pipeline.normalize import normalize_file
@@ -20,8 +17,8 @@ from include.pipeline.publish import write_night_table
 from include.pipeline.republish import Republished, night_tables, republish
 from include.pipeline.workspace import Workspace
 from include.simulation.survey import SyntheticSurvey
+from tests.support.former_model import FORMER, record_former
 
-FORMER = digest_of(model="former")
 NIGHT = 59280
 
 
@@ -29,10 +26,7 @@ NIGHT = 59280
 def model_id(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     """The model in force; a former one, FORMER, is on record as well."""
     identity = put_model(workspace)
-    record = workspace.catalog.model(identity)
-    assert record is not None
-    shutil.copyfile(workspace.model_path(identity), workspace.model_path(FORMER))
-    workspace.catalog.record_model(replace(record, id=FORMER, path=str(workspace.model_path(FORMER))))
+    record_former(workspace, identity)
     workspace.catalog.put_in_force(workspace.settings.model_name, identity, "test")
     return identity
 

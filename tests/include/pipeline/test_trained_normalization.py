@@ -13,13 +13,19 @@ import pytest
 
 from include.cannon.model import CannonModel
 from include.cannon.training_set import TrainingSet
-from include.catalog.records import VerdictOutcome
 from include.errors import BadInputError, Reason
 from include.pipeline.identities import InferenceParameters, NormalizationParameters, TrainingParameters
 from include.pipeline.infer import infer_files
 from include.pipeline.normalize import normalize_file
 from include.pipeline.train import train_model, training_identity
-from include.pipeline.trained_normalization import MATTERS, differences, is_same, recorded_normalization
+from include.pipeline.trained_normalization import (
+    MATTERS,
+    OtherNormalizationError,
+    differences,
+    is_same,
+    recorded_normalization,
+)
+from include.pipeline.training_attempts import find_attempt
 from include.pipeline.workspace import Workspace
 from include.settings import Settings
 from include.simulation.survey import SyntheticSurvey
@@ -108,17 +114,15 @@ def test_a_model_that_does_not_say_is_accepted_with_one_line(
     assert (record.normalization, record.provenance) == (None, None)
 
 
-def test_a_set_of_another_normalisation_is_broken_for_this_installation(
+def test_a_set_of_another_normalisation_is_not_trained_on_and_gets_no_verdict(
     workspace: Workspace, normalization: NormalizationParameters
 ) -> None:
     path = made_with(workspace, replace(normalization, length=1000.0), "set.pkl")
-    with pytest.raises(BadInputError, match=r"length 1000\.0, not 1400\.0") as raised:
+    with pytest.raises(OtherNormalizationError, match=r"length 1000\.0, not 1400\.0\.  Make it again with the DAG"):
         train_model(workspace, path, LINEAR)
-    assert raised.value.reason is Reason.BAD_TRAINING_SET
-    verdict = workspace.catalog.verdict(training_identity(path, LINEAR))
-    assert verdict is not None
-    assert verdict.outcome is VerdictOutcome.BROKEN
-    assert "cannon_training_set" in verdict.reason
+    identity = training_identity(path, LINEAR)
+    assert workspace.catalog.verdict(identity) is None, "the same set is right when the settings are"
+    assert find_attempt(workspace, identity) is not None, "and meanwhile the sensor does not begin again and again"
     assert not list((workspace.settings.data_dir / "models").glob("*.fits"))
 
 

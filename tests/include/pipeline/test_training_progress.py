@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from include.pipeline import training_progress as subject
-from include.pipeline.training_progress import TrainingProgress, in_words
+from include.pipeline.training_progress import TrainingProgress
 
 
 class Clock:
@@ -48,10 +48,3 @@ def test_nothing_is_estimated_from_almost_nothing(clock: Clock, caplog: pytest.L
     with caplog.at_level(logging.INFO, subject.__name__):
         progress(1, 1000)
     assert [record.getMessage() for record in caplog.records] == ["choosing Lambda: 0 %"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.1, "5 s"), (44, "45 s"), (95, "2 min"), (3000, "50 min"), (7200, "2.0 h")]
-)
-def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words

@@ -69,7 +69,7 @@ def test_a_model_that_is_within_the_limits_is_not_asked_about(
     with pytest.raises(AirflowSkipException, match="nobody is asked: The first model of its name is within the limits"):
         ask.execute(context_of(make_context))
     context = with_events(make_context())
-    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id)
+    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id, outlets=[MODEL_IN_FORCE])
     assert accept.execute(context) == model_id
     assert context["outlet_events"][MODEL_IN_FORCE].extra == {
         "model_id": model_id, "name": "giants", "reason": "accepted",
@@ -117,7 +117,7 @@ def test_a_yes_is_handed_on_and_recorded_when_the_model_is_in_force(
     answer = ask.execute_complete(context_of(make_context), event("Approve", comment="looks good"))
     assert answer == {"approved": True, "by": "ada", "at": "2026-03-01T12:00:00+00:00", "comment": "looks good"}
     assert workspace.catalog.verdict(model_id) is None
-    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id, answer=answer)
+    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id, answer=answer, outlets=[MODEL_IN_FORCE])
     assert accept.execute(with_events(make_context())) == model_id
     verdict = workspace.catalog.verdict(model_id)
     assert verdict is not None
@@ -135,7 +135,7 @@ def test_a_no_is_recorded_at_once_and_nothing_comes_into_force(
     assert verdict is not None
     assert (verdict.outcome, verdict.decided_by) == (VerdictOutcome.REFUSED, by)
     context = with_events(make_context())
-    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id, answer=answer)
+    accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id, answer=answer, outlets=[MODEL_IN_FORCE])
     with pytest.raises(AirflowSkipException, match="does not come into force"):
         accept.execute(context)
     assert context["outlet_events"][MODEL_IN_FORCE].extra == {}
@@ -158,7 +158,9 @@ def test_a_person_puts_a_model_in_force_under_their_name(
 ) -> None:
     context = with_events(make_context())
     context["dag_run"].triggering_user_name = "grace"
-    put: Any = PutModelInForceOperator(task_id="put", model_id=model_id[:12], reason="it was better")
+    put: Any = PutModelInForceOperator(
+        task_id="put", model_id=model_id[:12], reason="it was better", outlets=[MODEL_IN_FORCE]
+    )
     assert [put.execute(context) for _ in range(2)] == [model_id, model_id]
     assert context["outlet_events"][MODEL_IN_FORCE].extra == {
         "model_id": model_id, "name": "giants", "reason": "it was better",
@@ -173,7 +175,9 @@ def test_a_model_that_is_not_whole_fails_at_once_and_says_nothing(
     context = with_events(make_context())
     context["dag_run"].triggering_user_name = "grace"
     workspace.model_path(model_id).write_bytes(b"half")
-    put: Any = PutModelInForceOperator(task_id="put", model_id=model_id, reason="it was better")
+    put: Any = PutModelInForceOperator(
+        task_id="put", model_id=model_id, reason="it was better", outlets=[MODEL_IN_FORCE]
+    )
     with pytest.raises(AirflowFailException):
         put.execute(context)
     assert context["outlet_events"][MODEL_IN_FORCE].extra == {}

@@ -13,7 +13,6 @@ from include.pipeline.identities import TrainingParameters
 from include.pipeline.train import training_identity
 from include.pipeline.workspace import Workspace
 from tests.plugins.apogee_cannon.conftest import MakeContext
-from tests.plugins.apogee_cannon.operators.test_approval import with_events
 
 
 def train(workspace: Workspace, context: Any, **arguments: Any) -> str:
@@ -70,7 +69,7 @@ def test_a_model_comes_into_force_and_is_pinned(workspace: Workspace, model_id: 
     validate: Any = ValidateModelOperator(task_id="validate", model_id=model_id)
     accept: Any = AcceptModelOperator(task_id="accept", model_id=validate.execute(make_context()))
     assert pin.execute(make_context()) == ""
-    assert [accept.execute(with_events(make_context())) for _ in range(2)] == [model_id, model_id]
+    assert [accept.execute(make_context()) for _ in range(2)] == [model_id, model_id]
     assert pin.execute(make_context()) == model_id
     verdict = workspace.catalog.verdict(model_id)
     assert verdict is not None

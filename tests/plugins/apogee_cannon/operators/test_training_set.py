@@ -39,7 +39,9 @@ def test_they_pass_on_a_plan_and_paths_and_tell_of_the_asset(workspace: Workspac
     (paths,) = FindTrainingSpectraOperator(task_id="find", plan_id=plan_id).execute(context)
     assert len(paths) == 12
     regions = str(workspace.settings.continuum_regions)
-    write = WriteTrainingSetOperator(task_id="write", plan_id=plan_id, output_path="sets/made.npz")
+    write = WriteTrainingSetOperator(
+        task_id="write", plan_id=plan_id, output_path="sets/made.npz", outlets=[TRAINING_SET]
+    )
     with pytest.raises(
         AirflowFailException, match="12 of 12 stars have a file that is neither normalised nor rejected"
     ):
@@ -55,6 +57,8 @@ def test_they_pass_on_a_plan_and_paths_and_tell_of_the_asset(workspace: Workspac
         == (12, context["outlet_events"][TRAINING_SET].extra["digest"])
     )
     assert write.outlets == [TRAINING_SET]
+    assert write.execute(context)["is_new"] is False
+    assert write.outlets == [], "nothing new is no event"
 
 
 def test_texts_are_taken_as_what_they_say(workspace: Workspace, make_context: MakeContext) -> None:

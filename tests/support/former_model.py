@@ -1,0 +1,19 @@
+"""A model that was in force before: the same file as another's under an identity of its own."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+from include.identity import digest_of
+from include.pipeline.workspace import Workspace
+
+FORMER = digest_of(model="former")
+
+
+def record_former(workspace: Workspace, model_id: str) -> None:
+    """Put on record, as FORMER, a copy of a model, as if another training set had given it."""
+    record = workspace.catalog.model(model_id)
+    assert record is not None
+    shutil.copyfile(workspace.model_path(model_id), workspace.model_path(FORMER))
+    workspace.catalog.record_model(replace(record, id=FORMER, path=str(workspace.model_path(FORMER))))
