@@ -27,11 +27,11 @@ help: ## list the targets
 
 run: ## make a synthetic observatory, process its nights in a local Airflow, print the labels, serve until Ctrl-C
 	$(ENVIRONMENT) requirements.txt
-	@exec .venv/bin/python -m apogee_cannon.local $(RUN_ARGS)
+	@exec .venv/bin/python -m apogee_local $(RUN_ARGS)
 
-serve: ## serve Airflow on your own data: SAS_BASE_DIR=... APOGEE_CANNON_DATA_DIR=... make serve
+serve: ## serve Airflow on your own data: SAS_BASE_DIR=... APOGEE_LABELS_DATA_DIR=... make serve
 	$(ENVIRONMENT) requirements.txt
-	@exec .venv/bin/python -m apogee_cannon.local --serve
+	@exec .venv/bin/python -m apogee_local --serve
 
 test: ## run the tests in two processes (PYTEST_ARGS="-k name" chooses, "-n 0" keeps to one)
 	$(ENVIRONMENT) requirements.txt requirements-dev.txt

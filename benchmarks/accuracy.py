@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from apogee_labels.cannon.inference.inference import Inference
+from apogee_labels.cannon.model import CannonModel
+from apogee_labels.cannon.training.scatter import ScatterRule
+from apogee_labels.cannon.training_set import TrainingSet
 from benchmarks.clock import say
 from benchmarks.data import synthetic
 from benchmarks.giants import UNITS, giants
 from benchmarks.report import table
-from include.cannon.inference import Inference
-from include.cannon.model import CannonModel
-from include.cannon.scatter import ScatterRule
-from include.cannon.training_set import TrainingSet
 
 Floats = NDArray[np.float64]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from include.apogee.grid import N_PIXELS, WAVELENGTH
-from include.cannon.training_set import TrainingSet
-from include.cannon.vectorizer import PolynomialVectorizer
-from include.simulation.spectra import LABEL_NAMES, draw_labels
+from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
+from apogee_labels.cannon.training_set import TrainingSet
+from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.simulation.spectra import LABEL_NAMES, draw_labels
 
 Floats = NDArray[np.float64]
 

@@ -17,17 +17,17 @@ from typing import NamedTuple
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL
 
+from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.db.part import chunks
+from apogee_labels.catalog.records import ModelRecord, NormalizedFile, ResultRecord
+from apogee_labels.core.identity import digest_of
+from apogee_labels.pipeline.analysis.infer import infer_labels
+from apogee_labels.pipeline.analysis.normalize import normalize_files
+from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters
+from apogee_labels.pipeline.workspace import Workspace
 from benchmarks.clock import say
 from benchmarks.installation import Installation, make_installation
 from benchmarks.report import table
-from include.catalog import Catalog
-from include.catalog.part import chunks
-from include.catalog.records import ModelRecord, NormalizedFile, ResultRecord
-from include.identity import digest_of
-from include.pipeline.identities import InferenceParameters, NormalizationParameters
-from include.pipeline.infer import infer_labels
-from include.pipeline.normalize import normalize_files
-from include.pipeline.workspace import Workspace
 
 MILLION = 1_000_000
 TOGETHER = 250

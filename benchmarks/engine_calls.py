@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from apogee_labels.cannon.inference.inference import Inference
+from apogee_labels.cannon.model import CannonModel
+from apogee_labels.cannon.training.scatter import ScatterRule
+from apogee_labels.cannon.training_set import TrainingSet
 from benchmarks.data import Floats
-from include.cannon.inference import Inference
-from include.cannon.model import CannonModel
-from include.cannon.scatter import ScatterRule
-from include.cannon.training_set import TrainingSet
 
 
 def train(

@@ -18,13 +18,13 @@ from time import perf_counter, process_time
 
 from threadpoolctl import threadpool_limits
 
+from apogee_labels.pipeline.analysis.infer import infer_files
+from apogee_labels.pipeline.analysis.normalize import normalize_files
+from apogee_labels.pipeline.workspace import Workspace
 from benchmarks import machine
 from benchmarks.clock import Cost, cost_of, say
 from benchmarks.installation import Installation, make_installation
 from benchmarks.report import table
-from include.pipeline.infer import infer_files
-from include.pipeline.normalize import normalize_files
-from include.pipeline.workspace import Workspace
 
 PROCESSES = 2
 """Tasks that are at work at once, as Airflow's on two cores."""

@@ -11,11 +11,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from include.apogee.grid import N_PIXELS, WAVELENGTH
-from include.cannon.continuum import detector_pixels
-from include.cannon.training_set import TrainingSet
-from include.cannon.vectorizer import PolynomialVectorizer
-from include.simulation.spectra import draw_labels, on_chips
+from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
+from apogee_labels.cannon.continuum.normalization import detector_pixels
+from apogee_labels.cannon.training_set import TrainingSet
+from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.simulation.spectra import draw_labels, on_chips
 
 Floats = NDArray[np.float64]
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from apogee_labels.apogee.archive.nights import OBSERVATORIES
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters, TrainingParameters
+from apogee_labels.pipeline.ingest.scan import scan_archive
+from apogee_labels.pipeline.models.train import train_model
+from apogee_labels.pipeline.workspace import Workspace
+from apogee_labels.simulation.survey import SyntheticSurvey
 from benchmarks.clock import say
-from include.apogee.nights import OBSERVATORIES
-from include.pipeline.identities import InferenceParameters, NormalizationParameters, TrainingParameters
-from include.pipeline.scan import scan_archive
-from include.pipeline.train import train_model
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
-from include.simulation.survey import SyntheticSurvey
 
 TRAINING_STARS = 400
 

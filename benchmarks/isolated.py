@@ -50,10 +50,10 @@ def _run(*arguments: object) -> dict[str, float]:
 
 
 def _continuum(repeats: int) -> dict[str, float]:
+    from apogee_labels.apogee.spectra.grid import WAVELENGTH
+    from apogee_labels.cannon.continuum.normalization import normalize_rows
+    from apogee_labels.core.settings import SHIPPED_REGIONS
     from benchmarks.data import raw_spectra
-    from include.apogee.grid import WAVELENGTH
-    from include.cannon.continuum import normalize_rows
-    from include.settings import SHIPPED_REGIONS
 
     flux, ivar = raw_spectra()
 

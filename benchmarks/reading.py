@@ -11,10 +11,10 @@ from time import process_time
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from apogee_labels.apogee.spectra import apstar
+from apogee_labels.simulation.survey import SyntheticSurvey
 from benchmarks.clock import best_of, say
 from benchmarks.workbench import NotMeasuredError, Workbench
-from include.apogee import apstar
-from include.simulation.survey import SyntheticSurvey
 
 N_FILES = 40
 
@@ -25,7 +25,7 @@ _STEPS = {
     "read_image": "images",
     "digest_bytes": "SHA-256",
 }
-"""Functions that :mod:`include.apogee.apstar` calls, in their order, and what each does."""
+"""Functions that :mod:`apogee_labels.apogee.spectra.apstar` calls, in their order, and what each does."""
 
 
 class ReadingTimes(NamedTuple):

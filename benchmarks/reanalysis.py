@@ -21,16 +21,16 @@ from time import perf_counter, process_time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from apogee_labels.cannon.io.normalized import NormalizedSpectrum, read_normalized
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.analysis.infer import INFERRED_TOGETHER, read_model
+from apogee_labels.pipeline.analysis.reanalysis import Batch, count_outdated, plan_reanalysis, reanalyse
+from apogee_labels.pipeline.workspace import Workspace
 from benchmarks import machine
 from benchmarks.clock import Cost, cost_of, say
 from benchmarks.installation import Installation, make_installation
 from benchmarks.report import table
 from benchmarks.stored_stars import store_stars
-from include.cannon.normalized import NormalizedSpectrum, read_normalized
-from include.pipeline.infer import INFERRED_TOGETHER, read_model
-from include.pipeline.reanalysis import Batch, count_outdated, plan_reanalysis, reanalyse
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
 
 PROCESSES = 2
 """Batches that are at work at once, as Airflow's on two cores."""

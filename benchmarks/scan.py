@@ -17,14 +17,14 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.db.database import Database
+from apogee_labels.simulation.survey import SyntheticSurvey
 from benchmarks import machine, scan_process, scan_tree
 from benchmarks.clock import say
 from benchmarks.postgres import postgres_database
 from benchmarks.report import table
 from benchmarks.workbench import NotMeasuredError
-from include.catalog import Catalog
-from include.catalog.database import Database
-from include.simulation.survey import SyntheticSurvey
 
 SIZES = (10_000, 100_000, 300_000)
 LARGEST = 1_000_000

@@ -31,7 +31,7 @@ def new(data_dir: Path, telescope: str) -> dict[str, float]:
 
 
 def _run(*arguments: object) -> dict[str, float]:
-    from include.settings import PREFIX
+    from apogee_labels.core.settings import PREFIX
 
     command = [sys.executable, "-m", "benchmarks.scan_process", *map(str, arguments)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "SAS_"))}
@@ -43,8 +43,8 @@ def _run(*arguments: object) -> dict[str, float]:
 
 
 def _unchanged(data_dir: str, url: str, telescope: str, mjd: str, repeats: str) -> dict[str, float]:
-    from include.pipeline.workspace import Workspace
-    from include.settings import Settings
+    from apogee_labels.core.settings import Settings
+    from apogee_labels.pipeline.workspace import Workspace
 
     settings = Settings(data_dir=Path(data_dir), catalog_url=url)
     with Workspace.open(settings) as workspace:
@@ -66,7 +66,7 @@ def _unchanged(data_dir: str, url: str, telescope: str, mjd: str, repeats: str) 
 
 def _scan(workspace: object, telescope: str) -> int:
     """Scan, and say how many files were seen; a scan that changed something or was not one is an error."""
-    from include.pipeline.scan import scan_archive
+    from apogee_labels.pipeline.ingest.scan import scan_archive
 
     scan = scan_archive(workspace, telescope)  # type: ignore[arg-type]
     if scan.reused or scan.n_changed or scan.n_gone:
@@ -75,9 +75,9 @@ def _scan(workspace: object, telescope: str) -> int:
 
 
 def _new(data_dir: str, url: str, telescope: str) -> dict[str, float]:
-    from include.pipeline.scan import scan_archive
-    from include.pipeline.workspace import Workspace
-    from include.settings import Settings
+    from apogee_labels.core.settings import Settings
+    from apogee_labels.pipeline.ingest.scan import scan_archive
+    from apogee_labels.pipeline.workspace import Workspace
 
     with Workspace.open(Settings(data_dir=Path(data_dir), catalog_url=url)) as workspace:
         paths = [Path(found.path) for found in workspace.archive().walk(telescope)]

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from sqlalchemy import Table, insert
 
-from include.apogee.apstar import READER_VERSION
-from include.apogee.archive import ApStarKeys, Archive
-from include.catalog import schema
-from include.catalog.database import Database
-from include.catalog.part import chunks, row_of
-from include.catalog.records import ArchiveFile, SpectrumRecord, VisitRecord
-from include.identity import digest_bytes
+from apogee_labels.apogee.archive.archive import ApStarKeys, Archive
+from apogee_labels.apogee.spectra.apstar import READER_VERSION
+from apogee_labels.catalog.db import schema
+from apogee_labels.catalog.db.database import Database
+from apogee_labels.catalog.db.part import chunks, row_of
+from apogee_labels.catalog.records import ArchiveFile, SpectrumRecord, VisitRecord
+from apogee_labels.core.identity import digest_bytes
 
 TELESCOPE = "apo25m"
 RELEASE = APRED = "dr17"

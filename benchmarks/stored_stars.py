@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from apogee_labels.apogee.spectra.apstar import ApStar, read_apstar
+from apogee_labels.cannon.continuum.normalization import METHOD_VERSION, Normalized
+from apogee_labels.cannon.io.normalized import write_normalized
+from apogee_labels.catalog.db.part import chunks
+from apogee_labels.catalog.records import NormalizationRecord, NormalizedFile
+from apogee_labels.core.identity import digest_of
+from apogee_labels.pipeline.identities import normalization_id
+from apogee_labels.pipeline.ingest.registration import look_at, records_of
+from apogee_labels.pipeline.workspace import Workspace
+from apogee_labels.simulation.spectra import Floats, draw_labels, synthetic_flux
 from benchmarks.installation import Installation
-from include.apogee.apstar import ApStar, read_apstar
-from include.cannon.continuum import METHOD_VERSION, Normalized
-from include.cannon.normalized import write_normalized
-from include.catalog.part import chunks
-from include.catalog.records import NormalizationRecord, NormalizedFile
-from include.identity import digest_of
-from include.pipeline.identities import normalization_id
-from include.pipeline.registration import look_at, records_of
-from include.pipeline.workspace import Workspace
-from include.simulation.spectra import Floats, draw_labels, synthetic_flux
 
 TOGETHER = 250
 N_CLEAN = 500
@@ -62,7 +62,7 @@ def store_stars(installation: Installation, n_stars: int) -> list[str]:
 
 
 def _normalized(star: ApStar, installation: Installation) -> Normalized:
-    from include.cannon.continuum import normalize
+    from apogee_labels.cannon.continuum.normalization import normalize
 
     return normalize(star, installation.settings.continuum_regions, sum_axis=0)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from apogee_labels.apogee.spectra.grid import N_PIXELS
+from apogee_labels.cannon.model import CannonModel
+from apogee_labels.cannon.training.scatter import ScatterRule
 from benchmarks.clock import cpu_seconds, say
 from benchmarks.data import N_SPECTRA, N_STARS, Sample, from_file, synthetic
 from benchmarks.engine_calls import train
-from include.apogee.grid import N_PIXELS
-from include.cannon.model import CannonModel
-from include.cannon.scatter import ScatterRule
 
 
 class NotMeasuredError(Exception):

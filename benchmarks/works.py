@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from apogee_labels.cannon.training.scatter import ScatterRule
 from benchmarks import isolated, reading
 from benchmarks.clock import best_of, cpu_seconds
 from benchmarks.engine_calls import infer, train
 from benchmarks.quantities import Quantity
 from benchmarks.workbench import Workbench
-from include.cannon.scatter import ScatterRule
 
 L1 = 100.0
 """Lambda of the rows with L1."""

@@ -87,7 +87,7 @@ def preload(modules: tuple[str, ...] = SCIENCE_STACK) -> list[str]:
 def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:
     """Let the nights of the schedule go before a backfill's; without its run, Airflow asks again when it knows it."""
     if dag_run is not None:
-        from apogee_cannon.precedence import place
+        from apogee_airflow.priorities import place
 
         place(task_instance, dag_run)
 

@@ -15,29 +15,29 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-PACKAGES = ("include", "apogee_cannon")
+PACKAGES = ("apogee_labels", "apogee_airflow")
 MODULES = (
-    "include.pipeline.normalize",
-    "include.pipeline.infer",
-    "include.pipeline.publish",
-    "include.pipeline.workspace",
-    "include.apogee.fits_content",
-    "include.cannon.inference",
-    "include.cannon.label_hull",
-    "include.cannon.model",
-    "include.cannon.normalized",
+    "apogee_labels.pipeline.analysis.normalize",
+    "apogee_labels.pipeline.analysis.infer",
+    "apogee_labels.pipeline.nights.publish",
+    "apogee_labels.pipeline.workspace",
+    "apogee_labels.fits.content",
+    "apogee_labels.cannon.inference.inference",
+    "apogee_labels.cannon.inference.label_hull",
+    "apogee_labels.cannon.model",
+    "apogee_labels.cannon.io.normalized",
 )
 """What the tasks of a night import, with all that these import themselves; none of it imports Airflow."""
 
 OPERATORS = (
-    "apogee_cannon.analysis",
-    "apogee_cannon.notify",
-    "apogee_cannon.operators.fetch_night",
-    "apogee_cannon.operators.infer",
-    "apogee_cannon.operators.models",
-    "apogee_cannon.operators.nights",
-    "apogee_cannon.operators.normalize",
-    "apogee_cannon.sensors.apstar",
+    "apogee_airflow.analysis",
+    "apogee_airflow.notifiers.notify",
+    "apogee_airflow.operators.fetch_night",
+    "apogee_airflow.operators.infer",
+    "apogee_airflow.operators.models",
+    "apogee_airflow.operators.nights",
+    "apogee_airflow.operators.normalize",
+    "apogee_airflow.sensors.apstar",
 )
 """What the file of the nightly DAG imports.  All of it imports Airflow, and so must wait until Airflow is there."""
 
@@ -88,13 +88,13 @@ def _ours() -> list[str]:
 
 def _prepare() -> None:
     """Do what each process of ours does once, and what needs neither the catalogue nor a thread."""
-    from include.apogee.releases import release_layout
-    from include.cannon.continuum import prepare_designs
-    from include.cannon.normalized import prepare_headers
-    from include.cannon.threads import find_libraries
-    from include.code_version import code_version
-    from include.pipeline.kept_models import keep_newest
-    from include.settings import Settings
+    from apogee_labels.apogee.archive.releases import release_layout
+    from apogee_labels.cannon.continuum.normalization import prepare_designs
+    from apogee_labels.cannon.io.normalized import prepare_headers
+    from apogee_labels.cannon.threads import find_libraries
+    from apogee_labels.core.code_version import code_version
+    from apogee_labels.core.settings import Settings
+    from apogee_labels.pipeline.analysis.kept_models import keep_newest
 
     code_version()
     find_libraries()

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param, TriggerRule, task_group
 
-from apogee_cannon import (
+from apogee_airflow import (
     ApStarSensor,
     ListFolderOperator,
     PinModelOperator,
     ReportFolderOperator,
 )
-from apogee_cannon.analysis import normalize_and_infer
-from apogee_cannon.retries import RETRIES
-from include.settings import Settings
+from apogee_airflow.analysis import normalize_and_infer
+from apogee_airflow.retries import RETRIES
+from apogee_labels.core.settings import Settings
 
 SETTINGS = Settings()
 

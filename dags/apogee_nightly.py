@@ -8,7 +8,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, get_parsing_context, task_group
 
-from apogee_cannon import (
+from apogee_airflow import (
     ApStarSensor,
     FetchNightOperator,
     ListApStarsOperator,
@@ -16,12 +16,18 @@ from apogee_cannon import (
     PinModelOperator,
     PublishNightOperator,
 )
-from apogee_cannon.analysis import normalize_and_infer
-from apogee_cannon.assets import LABEL_CATALOG, MODEL_IN_FORCE, NIGHT_TABLES, NORMALIZED_SPECTRA, OUTDATED_RESULTS_ALIAS
-from apogee_cannon.notify import telling
-from apogee_cannon.retries import RETRIES
-from include.apogee.nights import OBSERVATORIES
-from include.settings import Settings
+from apogee_airflow.analysis import normalize_and_infer
+from apogee_airflow.assets import (
+    LABEL_CATALOG,
+    MODEL_IN_FORCE,
+    NIGHT_TABLES,
+    NORMALIZED_SPECTRA,
+    OUTDATED_RESULTS_ALIAS,
+)
+from apogee_airflow.notifiers.notify import telling
+from apogee_airflow.retries import RETRIES
+from apogee_labels.apogee.archive.nights import OBSERVATORIES
+from apogee_labels.core.settings import Settings
 
 SETTINGS = Settings()
 FIRST_LIGHT = datetime(2011, 4, 1, tzinfo=UTC)

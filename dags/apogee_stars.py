@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param, TriggerRule, task_group
 
-from apogee_cannon import (
+from apogee_airflow import (
     ApStarSensor,
     FetchApStarOperator,
     ListStarsOperator,
     ReportStarsOperator,
     TrainCannonOperator,
 )
-from apogee_cannon.analysis import normalize_and_infer
-from apogee_cannon.assets import MODEL, TRAINING_SET
-from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
-from apogee_cannon.pools import FILES_POOL, TRAINING_POOL
-from apogee_cannon.retries import RETRIES
-from include.settings import Settings
+from apogee_airflow.analysis import normalize_and_infer
+from apogee_airflow.assets import MODEL, TRAINING_SET
+from apogee_airflow.params.forms import TRAINING_ARGUMENTS, training_form
+from apogee_airflow.pools import FILES_POOL, TRAINING_POOL
+from apogee_airflow.retries import RETRIES
+from apogee_labels.core.settings import Settings
 
 SETTINGS = Settings()
 

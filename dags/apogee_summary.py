@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param
 
-from apogee_cannon import PublishSummaryOperator
-from apogee_cannon.assets import LABEL_CATALOG, MODEL_IN_FORCE
-from apogee_cannon.retries import RETRIES
-from include.settings import Settings
+from apogee_airflow import PublishSummaryOperator
+from apogee_airflow.assets import LABEL_CATALOG, MODEL_IN_FORCE
+from apogee_airflow.retries import RETRIES
+from apogee_labels.core.settings import Settings
 
 DOC = """
 ### The whole catalogue as a table

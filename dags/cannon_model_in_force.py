@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param
 
-from apogee_cannon import PutModelInForceOperator
-from apogee_cannon.assets import MODEL_IN_FORCE
-from apogee_cannon.retries import RETRIES
+from apogee_airflow import PutModelInForceOperator
+from apogee_airflow.assets import MODEL_IN_FORCE
+from apogee_airflow.retries import RETRIES
 
 DOC = """
 ### Put a model in force by hand

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, WeightRule
 
-from apogee_cannon import PinModelOperator, PlanReanalysisOperator, PublishReanalysisOperator, ReanalyseOperator
-from apogee_cannon.assets import LABEL_CATALOG, MODEL_IN_FORCE, NIGHT_TABLES, OUTDATED_RESULTS
-from apogee_cannon.pools import REANALYSIS_POOL
-from apogee_cannon.precedence import REANALYSIS_WEIGHT
-from apogee_cannon.retries import RETRIES
-from include.settings import Settings
+from apogee_airflow import PinModelOperator, PlanReanalysisOperator, PublishReanalysisOperator, ReanalyseOperator
+from apogee_airflow.assets import LABEL_CATALOG, MODEL_IN_FORCE, NIGHT_TABLES, OUTDATED_RESULTS
+from apogee_airflow.pools import REANALYSIS_POOL
+from apogee_airflow.priorities import REANALYSIS_WEIGHT
+from apogee_airflow.retries import RETRIES
+from apogee_labels.core.settings import Settings
 
 DOC = """
 ### Every star by the model in force

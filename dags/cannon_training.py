@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, TriggerRule
 
-from apogee_cannon import (
+from apogee_airflow import (
     AcceptModelOperator,
     ApproveModelOperator,
     TrainCannonOperator,
     TrainingSetSensor,
     ValidateModelOperator,
 )
-from apogee_cannon.acceptance_form import TOLERANCES, acceptance_form
-from apogee_cannon.assets import MODEL, MODEL_IN_FORCE, TRAINING_SET
-from apogee_cannon.forms import TRAINING_ARGUMENTS, training_form
-from apogee_cannon.pools import TRAINING_POOL
-from apogee_cannon.retries import RETRIES
-from include.settings import Settings
+from apogee_airflow.assets import MODEL, MODEL_IN_FORCE, TRAINING_SET
+from apogee_airflow.params.acceptance_form import TOLERANCES, acceptance_form
+from apogee_airflow.params.forms import TRAINING_ARGUMENTS, training_form
+from apogee_airflow.pools import TRAINING_POOL
+from apogee_airflow.retries import RETRIES
+from apogee_labels.core.settings import Settings
 
 SETTINGS = Settings()
 

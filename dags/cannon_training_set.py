@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param, TriggerRule
 
-from apogee_cannon import (
+from apogee_airflow import (
     ContinuumNormalizeOperator,
     FindTrainingSpectraOperator,
     SelectTrainingStarsOperator,
     WriteTrainingSetOperator,
 )
-from apogee_cannon.assets import TRAINING_SET
-from apogee_cannon.pools import FILES_POOL, TRAINING_POOL
-from apogee_cannon.retries import RETRIES
-from include.settings import Settings
+from apogee_airflow.assets import TRAINING_SET
+from apogee_airflow.pools import FILES_POOL, TRAINING_POOL
+from apogee_airflow.retries import RETRIES
+from apogee_labels.core.settings import Settings
 
 SETTINGS = Settings()
 

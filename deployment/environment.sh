@@ -10,9 +10,9 @@ fail() {
     exit 1
 }
 
-state() { # one line for the folder, for it is written into the .pth file, and one a lock
+state() { # one line for the folder, for the project is installed editable from it, and one a lock
     printf 'folder %s\n' "$PWD"
-    for lock in "$@"; do cksum "$lock"; done
+    for lock in pyproject.toml "$@"; do cksum "$lock"; done
 }
 
 holds() { # is every line of the wanted state among those installed?
@@ -53,9 +53,10 @@ install() {
     printf 'Installing %s\n' "$*" >&2
     for lock in "$@"; do set -- "$@" -r "$lock"; shift; done
     if [ -n "$uv" ]; then
-        "$uv" pip install --quiet --python .venv/bin/python "$@"
+        "$uv" pip install --quiet --python .venv/bin/python "$@" && "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
     else
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" &&
+            .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
     fi || fail "The packages could not be installed: the first installation needs the network (a proxy or a mirror: see pip's" \
         "PIP_INDEX_URL or uv's UV_DEFAULT_INDEX). Run the same command again when it is there."
 }
@@ -66,6 +67,4 @@ uv=$(command -v uv || true)
 if ! holds requirements.txt; then make_environment; fi
 rm -f .venv/.installed
 install "$@"
-site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-printf "%s\n" "$PWD" "$PWD/plugins" "$PWD/config" >"$site/apogee_cannon_project.pth"
 state "$@" >.venv/.installed

@@ -18,12 +18,12 @@ import pytest
 from tests.support.required import require
 
 if TYPE_CHECKING:
-    from include.pipeline.workspace import Workspace
+    from apogee_labels.pipeline.workspace import Workspace
 
 # Airflow reads its configuration when it is first imported: before any test module is.
 _HOME = Path(tempfile.mkdtemp(prefix="airflow-tests-"))
 ROOT = Path(__file__).resolve().parent.parent
-for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "APOGEE_CANNON_", "SAS_"))]:
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "APOGEE_LABELS_", "SAS_"))]:
     del os.environ[_name]
 os.environ |= {
     "AIRFLOW_HOME": str(_HOME),
@@ -33,7 +33,7 @@ os.environ |= {
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME / 'airflow.db'}",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
-    "APOGEE_CANNON_DATA_DIR": str(_HOME / "data"),
+    "APOGEE_LABELS_DATA_DIR": str(_HOME / "data"),
 }
 
 
@@ -97,7 +97,7 @@ def make_nights(realistic: Path) -> Iterator[ModuleType]:
 @pytest.fixture(scope="session")
 def survey_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder: an archive of two nights with 12 stars, and a training set.  Made once; a test works on a copy."""
-    from include.simulation.survey import SyntheticSurvey
+    from apogee_labels.simulation.survey import SyntheticSurvey
 
     folder = tmp_path_factory.mktemp("survey")
     survey = SyntheticSurvey(folder / "sas", n_stars=12, nights=2)
@@ -109,10 +109,10 @@ def survey_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def put_model(survey_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Workspace], str]:
     """Put the model of the small survey's training set into a workspace, trained once; returns its identity."""
-    from include.pipeline.identities import TrainingParameters
-    from include.pipeline.train import train_model
-    from include.pipeline.workspace import Workspace
-    from include.settings import Settings
+    from apogee_labels.core.settings import Settings
+    from apogee_labels.pipeline.identities import TrainingParameters
+    from apogee_labels.pipeline.models.train import train_model
+    from apogee_labels.pipeline.workspace import Workspace
 
     settings = Settings(data_dir=tmp_path_factory.mktemp("trained"))
     with Workspace.open(settings) as trained:

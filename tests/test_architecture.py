@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,25 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"numpy", "scipy", "astropy", "sdss_access", "sqlalchemy", "plotly", "matplotlib", "pandas"}
-LAYERS = (
-    {"pipeline"},
-    {"cannon", "simulation"},
-    {"apogee", "catalog"},
-    {
-        "identity",
-        "code_version",
-        "files",
-        "progress",
-        "checked_fits",
-        "fits_sums",
-        "thread_warnings",
-        "settings",
-        "errors",
-        "explained_flag",
-        "data",
-    },
-)
-"""Packages and modules of include/, from the top: each may import what is beside or below it."""
+LAYERS = ({"cli", "pipeline"}, {"cannon", "simulation"}, {"apogee", "catalog"}, {"fits"}, {"core"})
+"""Packages of include/apogee_labels, from the top: each may import what is beside or below it."""
+MOST_MODULES = 15
+"""Of one folder, so that a newcomer reads its listing at a glance."""
 
 
 def sources(folder: str) -> list[Path]:
@@ -63,11 +49,11 @@ def layer(module: str) -> int:
 
 @pytest.mark.parametrize("path", sources("include"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_include_imports_downwards_and_no_airflow(path: Path) -> None:
-    own = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    own = ".".join(path.relative_to(ROOT / "include").with_suffix("").parts)
     for module in imported(ast.parse(path.read_text()), everywhere=True):
         top = module.split(".")[0]
-        assert top not in {"airflow", "apogee_cannon", "plugins", "dags"}, f"{own} imports {module}"
-        if top == "include" and module.count(".") and not own.endswith("include.__init__"):
+        assert top not in {"airflow", "apogee_airflow", "apogee_local", "plugins", "dags"}, f"{own} imports {module}"
+        if top == "apogee_labels" and module.count("."):
             assert layer(own) <= layer(module), f"{own} imports {module}, which lies above it"
 
 
@@ -79,5 +65,13 @@ def test_nothing_heavy_is_imported_when_dags_and_plugins_are_loaded(path: Path) 
 
 
 def test_the_plugin_loader_sees_one_file() -> None:
-    assert [path.name for path in (ROOT / "plugins").glob("*.py")] == ["apogee_cannon_plugin.py"]
-    assert "apogee_cannon/" in (ROOT / "plugins" / ".airflowignore").read_text().splitlines()
+    assert [path.name for path in (ROOT / "plugins").glob("*.py")] == ["apogee_labels_plugin.py"]
+    assert "apogee_airflow/" in (ROOT / "plugins" / ".airflowignore").read_text().splitlines()
+
+
+def test_no_folder_holds_more_modules_than_one_reads_at_a_glance() -> None:
+    rooms = Counter(path.parent for folder in ("dags", "include", "plugins", "tools") for path in sources(folder))
+    crowded = {
+        str(room.relative_to(ROOT)): n for room, n in rooms.items() if n > MOST_MODULES and room.name != "versions"
+    }
+    assert not crowded

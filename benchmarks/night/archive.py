@@ -6,14 +6,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.identities import TrainingParameters
+from apogee_labels.pipeline.ingest.scan import scan_archive
+from apogee_labels.pipeline.models.acceptance import accept_model
+from apogee_labels.pipeline.models.train import train_model
+from apogee_labels.pipeline.workspace import Workspace
+from apogee_labels.simulation.survey import FIRST_MJD, SyntheticSurvey
 from benchmarks.clock import say
-from include.pipeline.acceptance import accept_model
-from include.pipeline.identities import TrainingParameters
-from include.pipeline.scan import scan_archive
-from include.pipeline.train import train_model
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
-from include.simulation.survey import FIRST_MJD, SyntheticSurvey
 
 TELESCOPE = "apo25m"
 MJD = FIRST_MJD + 2

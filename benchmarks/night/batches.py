@@ -78,10 +78,10 @@ def _run(data_dir: Path, *arguments: object) -> Any:
         name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "APOGEE_", "SAS_"))
     }
     environment |= {
-        "APOGEE_CANNON_DATA_DIR": str(data_dir),
+        "APOGEE_LABELS_DATA_DIR": str(data_dir),
         "AIRFLOW_HOME": str(data_dir / "airflow"),
         "OMP_NUM_THREADS": "1",  # as the tasks have it
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in (".", "plugins", "config")),
+        "PYTHONPATH": str(ROOT / "config"),
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "benchmarks.night.batches", *map(str, arguments)]
@@ -104,9 +104,9 @@ def _since(start: Seconds) -> Seconds:
 
 
 def _normalize(paths: Sequence[str]) -> tuple[Seconds, list[str]]:
-    from apogee_cannon import ContinuumNormalizeOperator
+    from apogee_airflow import ContinuumNormalizeOperator
 
-    regions = str(ROOT / "include" / "data" / "continuum_regions.txt")
+    regions = str(ROOT / "include" / "apogee_labels" / "data" / "continuum_regions.txt")
     return _execute(
         ContinuumNormalizeOperator(
             task_id="normalize", apstar_paths=list(paths), continuum_regions_path=regions, sum_axis=0
@@ -115,8 +115,8 @@ def _normalize(paths: Sequence[str]) -> tuple[Seconds, list[str]]:
 
 
 def _infer(normalizations: Sequence[str]) -> tuple[Seconds, list[str]]:
-    from apogee_cannon import InferLabelsOperator
-    from include.pipeline.workspace import Workspace
+    from apogee_airflow import InferLabelsOperator
+    from apogee_labels.pipeline.workspace import Workspace
 
     with Workspace.open() as workspace:
         model = workspace.catalog.model_in_force(workspace.settings.model_name)

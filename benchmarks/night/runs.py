@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,9 @@ from typing import Any
 
 import psutil
 
-from apogee_cannon.local.environment import USER, Installation
-from apogee_cannon.local.processes import AirflowProcesses, airflow_processes, make_database, wait_until_healthy
-from apogee_cannon.local.rest import FINISHED, AirflowRest
+from apogee_local.environment import USER, Installation
+from apogee_local.processes import AirflowProcesses, airflow_processes, make_database, wait_until_healthy
+from apogee_local.rest import FINISHED, AirflowRest
 from benchmarks.clock import say
 from benchmarks.night.archive import MJD, TELESCOPE, Night
 from benchmarks.night.timing import RunTimes, run_times
@@ -55,8 +54,7 @@ class Variant:
             for name in HEARTBEAT:
                 del environment[name]
         if not self.preload:
-            paths = environment["PYTHONPATH"].split(os.pathsep)
-            environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if Path(path).name != "config")
+            del environment["PYTHONPATH"]  # of config/ alone
         bundles = [
             {"name": "dags-folder", "classpath": LOCAL_BUNDLE, "kwargs": {}},
             {"name": "benchmarks", "classpath": LOCAL_BUNDLE, "kwargs": {"path": str(ROOT / "benchmarks" / "dags")}},

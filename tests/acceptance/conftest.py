@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from include.settings import Settings
+from apogee_labels.core.settings import Settings
 from tests.support.dag_runs import make_airflow_database, run_dag
 
 TRAINING_STARS = 800
@@ -42,8 +42,8 @@ def trained(airflow_database: None, realistic_training_set: Path, tmp_path_facto
 def installed(data_dir: Path, **settings: str | Path) -> Iterator[Settings]:
     """Settings of an installation with its data in `data_dir`, in the environment as long as the block lasts."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("APOGEE_CANNON_DATA_DIR", str(data_dir))
+        environment.setenv("APOGEE_LABELS_DATA_DIR", str(data_dir))
         environment.setenv("SAS_BASE_DIR", str(data_dir / "sas"))
         for name, value in settings.items():
-            environment.setenv(f"APOGEE_CANNON_{name.upper()}", str(value))
+            environment.setenv(f"APOGEE_LABELS_{name.upper()}", str(value))
         yield Settings()

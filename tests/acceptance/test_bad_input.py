@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from apogee_cannon.subjects import star_of
-from include.apogee.apstar import READER_VERSION
-from include.apogee.nights import observatory
-from include.catalog import Catalog
-from include.catalog.records import subject_of_path
-from include.errors import Reason
-from include.identity import digest_file
-from include.pipeline import night as night_step
-from include.simulation.damage import Damage, damage
-from include.simulation.survey import FIRST_MJD, SyntheticSurvey
+from apogee_airflow.subjects import star_of
+from apogee_labels.apogee.archive.nights import observatory
+from apogee_labels.apogee.spectra.apstar import READER_VERSION
+from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.records import subject_of_path
+from apogee_labels.core.errors import Reason
+from apogee_labels.core.identity import digest_file
+from apogee_labels.pipeline.nights import night as night_step
+from apogee_labels.simulation.damage import Damage, damage
+from apogee_labels.simulation.survey import FIRST_MJD, SyntheticSurvey
 from tests.acceptance.conftest import installed
 from tests.support.dag_runs import run_dag, states
 

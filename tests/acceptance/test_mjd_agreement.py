@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from apogee_cannon.nights.__main__ import main as nights
-from apogee_cannon.nights.translation import NightNames
-from apogee_cannon.observing_night import observing_mjd
-from include.apogee.nights import observatory
-from include.catalog import Catalog
+from apogee_airflow.cli.nights import main as nights
+from apogee_airflow.cli.translation import NightNames
+from apogee_airflow.observing_night import observing_mjd
+from apogee_labels.apogee.archive.nights import observatory
+from apogee_labels.catalog import Catalog
 from tests.acceptance.conftest import installed
 from tests.support.dag_runs import ROOT, airflow, run_dag
 

@@ -11,14 +11,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from include.pipeline.identities import InferenceParameters, NormalizationParameters, TrainingParameters
-from include.pipeline.infer import infer_labels
-from include.pipeline.judgement import Tolerances
-from include.pipeline.model_report import ModelReport, validate_model
-from include.pipeline.normalize import normalize_files
-from include.pipeline.scan import scan_archive
-from include.pipeline.train import train_model
-from include.pipeline.workspace import Workspace
+from apogee_labels.pipeline.analysis.infer import infer_labels
+from apogee_labels.pipeline.analysis.normalize import normalize_files
+from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters, TrainingParameters
+from apogee_labels.pipeline.ingest.scan import scan_archive
+from apogee_labels.pipeline.models.judgement import Tolerances
+from apogee_labels.pipeline.models.model_report import ModelReport, validate_model
+from apogee_labels.pipeline.models.train import train_model
+from apogee_labels.pipeline.workspace import Workspace
 from tests.acceptance.conftest import installed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.shared, pytest.mark.slow, pytest.mark.filterwarnings("default")]

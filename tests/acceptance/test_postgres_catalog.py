@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from include.apogee.nights import observatory
-from include.catalog import Catalog
-from include.settings import Settings
-from include.simulation.damage import Damage, damage
-from include.simulation.survey import FIRST_MJD, SyntheticSurvey
+from apogee_labels.apogee.archive.nights import observatory
+from apogee_labels.catalog import Catalog
+from apogee_labels.core.settings import Settings
+from apogee_labels.simulation.damage import Damage, damage
+from apogee_labels.simulation.survey import FIRST_MJD, SyntheticSurvey
 from tests.acceptance.conftest import installed
 from tests.support.dag_runs import run_dag, states
 from tests.support.postgres import postgres_database

@@ -16,10 +16,10 @@ import pytest
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
 
-from apogee_cannon.subjects import star_of
-from include.apogee.nights import OBSERVATORIES, observatory
-from include.catalog import Catalog
-from include.identity import digest_file
+from apogee_airflow.subjects import star_of
+from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
+from apogee_labels.catalog import Catalog
+from apogee_labels.core.identity import digest_file
 from tests.acceptance.conftest import installed
 from tests.support.dag_runs import run_dag, states
 

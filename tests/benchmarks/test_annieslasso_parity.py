@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from apogee_labels.cannon.training.coefficients import train_pixels
+from apogee_labels.cannon.training.scatter import ScatterRule
+from apogee_labels.cannon.vectorizer import PolynomialVectorizer
 from benchmarks.peers import environment
-from include.cannon.scatter import ScatterRule
-from include.cannon.training import train_pixels
-from include.cannon.vectorizer import PolynomialVectorizer
-from tests.include.cannon.universe import make_universe
+from tests.apogee_labels.cannon.universe import make_universe
 from tests.support.required import require
 
 Floats = NDArray[np.float64]

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from apogee_labels.apogee.spectra.grid import N_PIXELS
+from apogee_labels.simulation.survey import SyntheticSurvey
 from benchmarks import data, engine, isolated, reading
 from benchmarks.data import synthetic
 from benchmarks.engine_calls import infer, train
 from benchmarks.quantities import Quantity
 from benchmarks.workbench import NotMeasuredError, Workbench
 from benchmarks.works import WORKS
-from include.apogee.grid import N_PIXELS
-from include.simulation.survey import SyntheticSurvey
 
 SMALL = {"n_stars": 120, "n_spectra": 30, "n_pixels": 300}
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.records import WorkKind
 from benchmarks import disk
 from benchmarks.clock import Cost
 from benchmarks.file_cost import cost_table, measure
 from benchmarks.installation import Installation, make_installation
-from include.catalog import Catalog
-from include.catalog.records import WorkKind
 
 pytestmark = pytest.mark.slow
 

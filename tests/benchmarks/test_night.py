@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from apogee_cannon.local.environment import Installation
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.ingest.scan import scan_archive
+from apogee_labels.pipeline.workspace import Workspace
+from apogee_local.environment import Installation
 from benchmarks.night import __main__ as command
 from benchmarks.night import batches, report
 from benchmarks.night.archive import MJD, TELESCOPE, make_night
 from benchmarks.night.batches import BatchTimes, Seconds
 from benchmarks.night.runs import EMPTY, HEARTBEAT, NIGHTLY, PROJECT, VARIANTS
 from benchmarks.night.timing import RunFailedError, RunTimes, quickest, run_times
-from include.pipeline.scan import scan_archive
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from apogee_labels.catalog.records import WorkKind
+from apogee_labels.pipeline.workspace import Workspace
 from benchmarks.clock import Cost
 from benchmarks.installation import Installation, make_installation
 from benchmarks.reanalysis import ENGINE, READING, TARGET, cost_table, measure
 from benchmarks.stored_stars import store_stars
-from include.catalog.records import WorkKind
-from include.pipeline.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

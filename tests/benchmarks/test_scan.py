@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from apogee_labels.apogee.archive.archive import Archive
+from apogee_labels.catalog.db.database import Database
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.ingest.scan import scan_archive
+from apogee_labels.pipeline.workspace import Workspace
 from benchmarks import postgres, scan, scan_tree
 from benchmarks.workbench import NotMeasuredError
-from include.apogee.archive import Archive
-from include.catalog.database import Database
-from include.pipeline.scan import scan_archive
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
 
 N_FILES = scan_tree.FILES_A_FOLDER + 20
 

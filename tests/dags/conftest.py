@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import Catalog
-from include.settings import Settings
-from include.simulation.survey import SyntheticSurvey
+from apogee_labels.catalog import Catalog
+from apogee_labels.core.settings import Settings
+from apogee_labels.simulation.survey import SyntheticSurvey
 from tests.support import dag_runs
 from tests.support.dag_runs import events_of, make_airflow_database, states
 
@@ -32,7 +32,7 @@ def installation(tmp_path: Path, survey_data: Path, monkeypatch: pytest.MonkeyPa
     """Settings of an installation of this test's own, with the small survey's files in its archive."""
     data_dir = tmp_path / "data"
     shutil.copytree(survey_data, data_dir)
-    monkeypatch.setenv("APOGEE_CANNON_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("APOGEE_LABELS_DATA_DIR", str(data_dir))
     return Settings()
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from apogee_cannon.assets import MODEL_IN_FORCE
-from include.catalog import Catalog
-from include.catalog.records import VerdictOutcome
-from include.pipeline.identities import TrainingParameters
-from include.pipeline.train import training_due, training_identity
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
+from apogee_airflow.assets import MODEL_IN_FORCE
+from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.records import VerdictOutcome
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.identities import TrainingParameters
+from apogee_labels.pipeline.models.train import training_due, training_identity
+from apogee_labels.pipeline.workspace import Workspace
 from tests.dags.conftest import states
 from tests.support.dag_runs import events_of
 

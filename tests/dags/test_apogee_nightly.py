@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import Catalog
-from include.catalog.table_files import kept_header
-from include.settings import Settings
-from include.simulation.damage import Damage, damage
-from include.simulation.survey import SyntheticSurvey
+from apogee_labels.catalog import Catalog
+from apogee_labels.core.settings import Settings
+from apogee_labels.fits.table_files import kept_header
+from apogee_labels.simulation.damage import Damage, damage
+from apogee_labels.simulation.survey import SyntheticSurvey
 from tests.dags.conftest import events_of, states
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from astropy.table import Table
 
-from include.catalog import Catalog
-from include.catalog.records import WorkKind
-from include.settings import Settings
-from include.simulation.survey import SyntheticStar, SyntheticSurvey
+from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.records import WorkKind
+from apogee_labels.core.settings import Settings
+from apogee_labels.simulation.survey import SyntheticStar, SyntheticSurvey
 from tests.dags.conftest import states
 from tests.support.archive_server import serve
 
@@ -66,11 +66,11 @@ def test_what_is_missing_is_fetched_and_trouble_costs_no_other_file(
     summary = installation.data_dir / "allVisit.csv"
     rows = [f"{MJD},apo25m,{star.obj},{star.field}" for star in stars]
     summary.write_text("\n".join(["MJD,TELESCOPE,APOGEE_ID,FIELD", *rows]))
-    monkeypatch.setenv("APOGEE_CANNON_VISIT_SUMMARY", str(summary))
+    monkeypatch.setenv("APOGEE_LABELS_VISIT_SUMMARY", str(summary))
     missing = survey.path(stars[0])
     with serve() as remote:
         remote.files[f"/sas/{missing.relative_to(survey.root)}"] = missing.read_bytes()
-        monkeypatch.setenv("APOGEE_CANNON_REMOTE_BASE", remote.base)
+        monkeypatch.setenv("APOGEE_LABELS_REMOTE_BASE", remote.base)
         missing.unlink()
         remote.status = 401
         red = run_dag(DAG, EVENING, max_instances=1, use_remote=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import Catalog
-from include.pipeline.identities import TrainingParameters
-from include.pipeline.train import training_identity
-from include.settings import Settings
-from include.simulation.survey import SyntheticStar, SyntheticSurvey
+from apogee_labels.catalog import Catalog
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.identities import TrainingParameters
+from apogee_labels.pipeline.models.train import training_identity
+from apogee_labels.simulation.survey import SyntheticStar, SyntheticSurvey
 from tests.dags.conftest import states
 from tests.support.archive_server import serve
 
@@ -45,7 +45,7 @@ def remote(tmp_path: Path, survey: SyntheticSurvey, monkeypatch: pytest.MonkeyPa
     handler = functools.partial(Server, directory=str(remote))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("APOGEE_CANNON_REMOTE_BASE", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("APOGEE_LABELS_REMOTE_BASE", f"http://127.0.0.1:{server.server_address[1]}")
         yield remote
         server.shutdown()
 
@@ -131,7 +131,7 @@ def test_a_star_that_could_not_be_fetched_leaves_the_run_unfinished(
     monkeypatch.setenv("HOME", str(tmp_path))
     with serve() as server:
         server.status = 401
-        monkeypatch.setenv("APOGEE_CANNON_REMOTE_BASE", server.base)
+        monkeypatch.setenv("APOGEE_LABELS_REMOTE_BASE", server.base)
         run = run_dag("apogee_stars", stars=[*map(keys, (here, refused))], use_remote=True)
     assert run.state == "failed"
     assert states(run)["fetch_apstar"] == ["success", "failed"]

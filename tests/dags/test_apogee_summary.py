@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from astropy.table import Table
 
-from include.pipeline.identities import InferenceParameters, NormalizationParameters
-from include.pipeline.infer import infer_labels
-from include.pipeline.normalize import normalize_file
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
-from include.simulation.survey import SyntheticSurvey
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.analysis.infer import infer_labels
+from apogee_labels.pipeline.analysis.normalize import normalize_file
+from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters
+from apogee_labels.pipeline.workspace import Workspace
+from apogee_labels.simulation.survey import SyntheticSurvey
 from tests.dags.conftest import states
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import pytest
 from astropy.table import Table
 from sqlalchemy import select
 
-from apogee_cannon.assets import OUTDATED_RESULTS
-from include.catalog import Catalog
-from include.pipeline.identities import InferenceParameters, NormalizationParameters
-from include.pipeline.infer import infer_labels
-from include.pipeline.normalize import normalize_file
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
-from include.simulation.survey import SyntheticSurvey
+from apogee_airflow.assets import OUTDATED_RESULTS
+from apogee_labels.catalog import Catalog
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.analysis.infer import infer_labels
+from apogee_labels.pipeline.analysis.normalize import normalize_file
+from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters
+from apogee_labels.pipeline.workspace import Workspace
+from apogee_labels.simulation.survey import SyntheticSurvey
 from tests.dags.conftest import states
 from tests.support.dag_runs import events_of
 from tests.support.former_model import FORMER, record_former
@@ -75,7 +75,7 @@ def test_a_night_whose_model_was_replaced_meanwhile_says_so_by_an_event(
     run_dag: RunDag, installation: Settings, survey: SyntheticSurvey, put_model: Callable[[Workspace], str],
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog,
 ) -> None:  # fmt: skip
-    from apogee_cannon import ListApStarsOperator
+    from apogee_airflow import ListApStarsOperator
 
     with Workspace.open(installation) as workspace:
         identity = put_models(workspace, put_model)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from include.cannon.training_set import TrainingSet
-from include.catalog import Catalog
-from include.catalog.records import VerdictOutcome
-from include.code_version import code_version
-from include.pipeline.identities import TrainingParameters
-from include.pipeline.train import training_identity
-from include.settings import Settings
+from apogee_labels.cannon.training_set import TrainingSet
+from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.records import VerdictOutcome
+from apogee_labels.core.code_version import code_version
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.identities import TrainingParameters
+from apogee_labels.pipeline.models.train import training_identity
 from tests.dags.conftest import events_of, states
 
 if TYPE_CHECKING:

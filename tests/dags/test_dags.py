@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from apogee_cannon.assets import MODEL_IN_FORCE, OUTDATED_RESULTS
-from apogee_cannon.pools import REANALYSIS_POOL
-from apogee_cannon.precedence import REANALYSIS_WEIGHT
+from apogee_airflow.assets import MODEL_IN_FORCE, OUTDATED_RESULTS
+from apogee_airflow.pools import REANALYSIS_POOL
+from apogee_airflow.priorities import REANALYSIS_WEIGHT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,7 +90,7 @@ def test_parsing_imports_nothing_heavy() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert json.loads(done.stdout.splitlines()[-1]) == [[], []]
 

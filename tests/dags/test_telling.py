@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.simulation.damage import Damage, damage
-from include.simulation.survey import SyntheticSurvey
+from apogee_labels.simulation.damage import Damage, damage
+from apogee_labels.simulation.survey import SyntheticSurvey
 from tests.dags.conftest import states
 from tests.support.mail_server import NIGHT_WATCH, connection_to, told_by_mail
 
@@ -41,7 +41,7 @@ def test_a_failed_night_is_told_once_with_its_counts(
 def test_a_mail_server_that_does_not_answer_changes_nothing(
     run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("APOGEE_CANNON_NOTIFY", NIGHT_WATCH)
+    monkeypatch.setenv("APOGEE_LABELS_NOTIFY", NIGHT_WATCH)
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connection_to(1))
     run = run_dag(DAG)  # no night: its first task fails
     assert run.state == "failed"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from include.settings import PREFIX, Settings
+from apogee_labels.core.settings import PREFIX, Settings
 from tests.support.compose import COMPOSE_FILE, PROJECT_ROOT, MissingVariableError, read_compose, scalars
 from tests.support.env_example import made_variables, variables_of_example
 from tests.support.required import require
@@ -84,7 +84,7 @@ def test_archive_and_products_can_be_folders_of_the_host(variables: dict[str, st
 def test_folders_of_the_settings_are_mounted(filled: dict[str, Any]) -> None:
     service = filled["services"]["airflow-worker"]
     targets = {mount.split(":")[1] for mount in service["volumes"]}
-    assert {service["environment"][name] for name in ("SAS_BASE_DIR", "APOGEE_CANNON_DATA_DIR")} < targets
+    assert {service["environment"][name] for name in ("SAS_BASE_DIR", "APOGEE_LABELS_DATA_DIR")} < targets
 
 
 def test_ports_stay_on_this_machine_unless_told_otherwise(variables: dict[str, str], filled: dict[str, Any]) -> None:

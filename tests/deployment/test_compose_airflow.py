@@ -90,7 +90,7 @@ def test_scripts_of_init_are_there(services: dict[str, Any]) -> None:
     modules = [shlex.split(line)[2] for line in lines if line.startswith("python -m ")]
     assert scripts == ["deployment/create_database.py"]
     assert all((PROJECT_ROOT / script).is_file() for script in scripts)
-    assert modules == ["apogee_cannon.pools"]
+    assert modules == ["apogee_airflow.pools"]
     assert all((PROJECT_ROOT / "plugins" / f"{module.replace('.', '/')}.py").is_file() for module in modules)
 
 
@@ -105,8 +105,8 @@ def test_databases_name_their_driver(services: dict[str, Any]) -> None:
     urls = [
         environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"],
         environment["AIRFLOW__CELERY__RESULT_BACKEND"].removeprefix("db+"),
-        environment["APOGEE_CANNON_CATALOG_URL"],
+        environment["APOGEE_LABELS_CATALOG_URL"],
     ]
     assert {sa.make_url(url).drivername for url in urls} == {"postgresql+psycopg2"}
-    assert [sa.make_url(url).database for url in urls] == ["airflow", "airflow", "apogee_cannon"]
+    assert [sa.make_url(url).database for url in urls] == ["airflow", "airflow", "apogee_airflow"]
     assert {sa.make_url(url).host for url in urls} <= set(services)

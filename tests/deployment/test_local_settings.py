@@ -20,7 +20,7 @@ before = dict(os.environ)
 import airflow_local_settings as settings
 print(json.dumps({
     "loaded": [name for name in settings.SCIENCE_STACK if name in sys.modules],
-    "ours": [name for name in sys.modules if name.split(".")[0] in ("include", "apogee_cannon", "airflow")],
+    "ours": [name for name in sys.modules if name.split(".")[0] in ("include", "apogee_airflow", "airflow")],
     "airflow": [name for name in sys.modules if name.split(".")[0] == "airflow"],
     "same": dict(os.environ) == before,
     "exported": settings.__all__,
@@ -48,7 +48,7 @@ def start(*arguments: str, path: Path | None = None) -> dict[str, Any]:
 def test_parents_of_tasks_load_the_stack_and_our_code(command: tuple[str, ...]) -> None:
     seen = start(*command)
     assert seen["loaded"] == seen["all"]
-    assert "include.pipeline.infer" in seen["ours"]
+    assert "apogee_labels.pipeline.analysis.infer" in seen["ours"]
     assert seen["airflow"] == [], "it is being imported when it imports this"
     assert seen["same"] is True
 

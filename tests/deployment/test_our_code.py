@@ -22,8 +22,8 @@ exec(sys.argv[1])
 reader, writer = os.pipe()
 if os.fork() == 0:
     ours = [name for name in sys.modules if name.partition(".")[0] == "include"]
-    inherited = ["include.cannon.model" in sys.modules, "apogee_cannon.operators.infer" in sys.modules]
-    from include.identity import SHORT
+    inherited = ["apogee_labels.cannon.model" in sys.modules, "apogee_airflow.operators.infer" in sys.modules]
+    from apogee_labels.core.identity import SHORT
     os.write(writer, json.dumps([len(ours), SHORT, *inherited]).encode())
     os._exit(0)
 os.close(writer)
@@ -60,11 +60,12 @@ def test_a_task_inherits_what_its_parent_has_imported(checkout: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "path = 'include/identity.py'; text = open(path).read(); open(path, 'w').write(text.replace('= 12', '= 9'))",
-        "os.utime('include/cannon/model.py', (1, 1))",
-        "os.remove('include/pipeline/publish.py')",
-        "our_code._preload_operators(); os.utime('plugins/apogee_cannon/operators/infer.py', (1, 1))",
-        "os.utime('include/simulation/survey.py', (1, 1))",
+        "path = 'include/apogee_labels/core/identity.py'; "
+        "text = open(path).read(); open(path, 'w').write(text.replace('= 12', '= 9'))",
+        "os.utime('include/apogee_labels/cannon/model.py', (1, 1))",
+        "os.remove('include/apogee_labels/pipeline/nights/publish.py')",
+        "our_code._preload_operators(); os.utime('plugins/apogee_airflow/operators/infer.py', (1, 1))",
+        "os.utime('include/apogee_labels/simulation/survey.py', (1, 1))",
     ],
     ids=["changed", "touched", "removed", "operator", "touched, and not loaded"],
 )

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from apogee_cannon.local.environment import Installation
-from apogee_cannon.local.rest import AirflowRest
-from include.catalog import Catalog
+from apogee_labels.catalog import Catalog
+from apogee_local.environment import Installation
+from apogee_local.rest import AirflowRest
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = "It serves until you press Ctrl-C."
@@ -24,7 +24,7 @@ SERVING = "It serves until you press Ctrl-C."
 
 @dataclass
 class LocalRun:
-    """A running `python -m apogee_cannon.local`, and what it has printed up to its report."""
+    """A running `python -m apogee_local`, and what it has printed up to its report."""
 
     installation: Installation
     process: subprocess.Popen[str]
@@ -43,7 +43,7 @@ def command(folder: Path, *options: str) -> list[str]:
     return [
         sys.executable,
         "-m",
-        "apogee_cannon.local",
+        "apogee_local",
         "--home",
         f"{folder}/home",
         "--data",
@@ -54,7 +54,7 @@ def command(folder: Path, *options: str) -> list[str]:
 
 def environment(port: int) -> dict[str, str]:
     """The environment of a user who has just installed: the .pth file of `make run` is what PYTHONPATH is here."""
-    return os.environ | {"AIRFLOW_PORT": str(port), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}", "PYTHONUNBUFFERED": "1"}
+    return os.environ | {"AIRFLOW_PORT": str(port), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
 def catalog_of(installation: Installation) -> Catalog:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from astropy.table import Table
 
-from apogee_cannon.local.rest import AirflowRest
+from apogee_local.rest import AirflowRest
 from tests.end_to_end.conftest import SERVING, LocalRun, catalog_of, command, environment, family
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]

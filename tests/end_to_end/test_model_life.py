@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from apogee_cannon.local.environment import USER, Installation
-from apogee_cannon.local.processes import airflow_processes, make_database, wait_until_healthy
-from apogee_cannon.local.rest import AirflowRest
+from apogee_local.environment import USER, Installation
+from apogee_local.processes import airflow_processes, make_database, wait_until_healthy
+from apogee_local.rest import AirflowRest
 from tests.end_to_end.conftest import ROOT, free_port
 from tests.support.airflow_month import QUICK, Nightly
 from tests.support.model_life import LACKING, MJD, REANALYSIS, TRAINING, Life

@@ -24,9 +24,9 @@ def blocks(language: str) -> list[str]:
 
 def environment(local_run: LocalRun) -> dict[str, str]:
     return os.environ | {
-        "APOGEE_CANNON_DATA_DIR": str(local_run.installation.data_dir),
+        "APOGEE_LABELS_DATA_DIR": str(local_run.installation.data_dir),
         "AIRFLOW_PORT": str(local_run.installation.port),
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+        "PYTHONPATH": str(ROOT),
     }
 
 
@@ -77,7 +77,7 @@ def test_the_lineage_of_a_star_is_told(local_run: LocalRun) -> None:
 
 
 def test_every_setting_is_in_the_table() -> None:
-    from include.settings import PREFIX, Settings
+    from apogee_labels.core.settings import PREFIX, Settings
 
     named = set(re.findall(rf"\| `({PREFIX}\w+|SAS_BASE_DIR)` \|", README))
     assert named == {PREFIX + name.upper() for name in Settings.model_fields if name != "sas_base_dir"} | {

@@ -10,16 +10,16 @@ from types import ModuleType
 
 import pytest
 
-from apogee_cannon.local.environment import USER, Installation
-from apogee_cannon.local.processes import airflow_processes, make_database, wait_until_healthy
-from apogee_cannon.local.rest import AirflowRest
-from include.apogee.nights import OBSERVATORIES
-from include.catalog import Catalog
-from include.pipeline.acceptance import accept_model
-from include.pipeline.identities import TrainingParameters
-from include.pipeline.train import train_model
-from include.pipeline.workspace import Workspace
-from include.settings import Settings
+from apogee_labels.apogee.archive.nights import OBSERVATORIES
+from apogee_labels.catalog import Catalog
+from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.identities import TrainingParameters
+from apogee_labels.pipeline.models.acceptance import accept_model
+from apogee_labels.pipeline.models.train import train_model
+from apogee_labels.pipeline.workspace import Workspace
+from apogee_local.environment import USER, Installation
+from apogee_local.processes import airflow_processes, make_database, wait_until_healthy
+from apogee_local.rest import AirflowRest
 from tests.end_to_end.conftest import ROOT, free_port
 from tests.support import month_audit
 from tests.support.airflow_month import DAGS, QUICK, Nightly

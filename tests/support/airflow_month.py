@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from apogee_cannon.local.processes import AirflowError, AirflowProcesses
-from apogee_cannon.local.rest import FINISHED, AirflowRest
-from include.apogee.nights import observatory
+from apogee_labels.apogee.archive.nights import observatory
+from apogee_local.processes import AirflowError, AirflowProcesses
+from apogee_local.rest import FINISHED, AirflowRest
 
 ASK_AGAIN = 20.0
 """Seconds after which a backfill without its runs is asked for again: a busy SQLite makes Airflow take them back."""

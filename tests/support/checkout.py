@@ -72,8 +72,8 @@ def bare_checkout(folder: Path) -> Checkout:
         if found := shutil.which(name):
             (checkout.bin / name).symlink_to(found)
     checkout.program("python3", f'exec "{os.path.realpath(sys.executable)}" "$@"')
-    (checkout.folder / "plugins" / "apogee_cannon").mkdir(parents=True)
-    (checkout.folder / "plugins" / "apogee_cannon" / "local.py").write_text(LOCAL)
+    (checkout.folder / "plugins" / "apogee_airflow").mkdir(parents=True)
+    (checkout.folder / "plugins" / "apogee_airflow" / "local.py").write_text(LOCAL)
     for name in ("benchmarks", "config", "dags", "include", "tests", "deployment"):
         (checkout.folder / name).mkdir()
     shutil.copy(PROJECT_ROOT / "Makefile", checkout.folder)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from apogee_cannon.pools import pools
+from apogee_airflow.pools import pools
 
 if TYPE_CHECKING:
     from airflow.models import DagRun
@@ -33,7 +33,7 @@ def airflow(*arguments: str) -> str:
         check=True,
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     return done.stdout
 

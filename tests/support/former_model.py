@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from include.identity import digest_of
-from include.pipeline.workspace import Workspace
+from apogee_labels.core.identity import digest_of
+from apogee_labels.pipeline.workspace import Workspace
 
 FORMER = digest_of(model="former")
 

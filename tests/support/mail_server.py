@@ -95,7 +95,7 @@ def told_by_mail(monkeypatch: pytest.MonkeyPatch, **settings: str) -> Iterator[M
     """A mail server that the settings and Airflow's connection name."""
     with mail_server() as server:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", server.connection)
-        monkeypatch.setenv("APOGEE_CANNON_NOTIFY", NIGHT_WATCH)
+        monkeypatch.setenv("APOGEE_LABELS_NOTIFY", NIGHT_WATCH)
         for name, value in settings.items():
-            monkeypatch.setenv(f"APOGEE_CANNON_{name.upper()}", value)
+            monkeypatch.setenv(f"APOGEE_LABELS_{name.upper()}", value)
         yield server

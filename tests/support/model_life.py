@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from apogee_cannon.local.rest import FINISHED, AirflowRest
+from apogee_local.rest import FINISHED, AirflowRest
 from tests.support.airflow_month import DAGS, Nightly
 from tests.support.observatory import Observatory
 

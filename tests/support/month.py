@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from include.apogee.nights import OBSERVATORIES
-from include.simulation.damage import Damage
+from apogee_labels.apogee.archive.nights import OBSERVATORIES
+from apogee_labels.simulation.damage import Damage
 from tests.support import month_audit
 from tests.support.airflow_month import DAGS, Nightly
 from tests.support.observatory import Content, GrowingFile, Observatory, choose_plates

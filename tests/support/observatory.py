@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from include.simulation.damage import Damage, damage
+from apogee_labels.simulation.damage import Damage, damage
 
 Plate = dict[str, Any]
 RELEASE, APRED = "dr16", "r12"  # the smallest files

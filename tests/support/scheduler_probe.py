@@ -31,8 +31,8 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select, update
 
-from apogee_cannon.assets import MODEL_IN_FORCE, OUTDATED_RESULTS, OUTDATED_RESULTS_ALIAS
-from include.apogee.nights import OBSERVATORIES
+from apogee_airflow.assets import MODEL_IN_FORCE, OUTDATED_RESULTS, OUTDATED_RESULTS_ALIAS
+from apogee_labels.apogee.archive.nights import OBSERVATORIES
 
 APO, LCO = "apogee_nightly_apo25m", "apogee_nightly_lco25m"
 REANALYSIS = "cannon_reanalysis"

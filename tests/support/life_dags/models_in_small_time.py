@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from apogee_cannon.retries import RETRIES
-from include.settings import PROJECT_ROOT
+from apogee_airflow.retries import RETRIES
+from apogee_labels.core.settings import PROJECT_ROOT
 
 RETRIES["retry_delay"] = timedelta(seconds=2)
 FILES = ("apogee_nightly", "cannon_training", "cannon_reanalysis", "cannon_model_in_force")

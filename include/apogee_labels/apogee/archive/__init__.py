@@ -1,0 +1,1 @@
+"""The archive of an SDSS survey: its paths, releases, names of files, observatories and nights."""

@@ -1,0 +1,1 @@
+"""Files that are not here, fetched from SDSS's server or a mirror."""

@@ -1,0 +1,228 @@
+"""Which entries of a table of labels are fit to train on, and why the others are not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apogee_labels.apogee.spectra.masks import BAD_ASPCAP, UNFIT_STAR, ExtraTarget
+from apogee_labels.apogee.tables.label_table import LabelTable
+
+Rows = NDArray[np.intp]
+Kept = NDArray[np.bool_]
+Range = tuple[float | None, float | None]
+
+GIANTS: Mapping[str, Range] = {"TEFF": (3500.0, 5300.0), "LOGG": (None, 4.0)}
+"""The ranges in which red giants are trained on, K and dex."""
+
+CELLS = 6
+"""Parts into which the central 95 % of each label are divided when stars are chosen."""
+
+
+class FlagCut(StrEnum):
+    """How strictly a flag is taken."""
+
+    BAD = "bad"  # leave out what it calls bad
+    ANY = "any"  # leave out what it says anything of, warnings included
+    OFF = "off"  # do not look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cuts:
+    """What an entry must have to be trained on; the defaults are the usual ones for red giants.
+
+    Parameters
+    ----------
+    min_snr
+        Least signal-to-noise ratio; 0: any, also one that is not known.
+    aspcapflag
+        Of ASPCAPFLAG ``bad`` means any bit from 16 on (:data:`apogee_labels.apogee.spectra.masks.BAD_ASPCAP`).
+    starflag
+        Of STARFLAG ``bad`` means a bit of :data:`apogee_labels.apogee.spectra.masks.UNFIT_STAR`.
+    label_flags
+        Leave out entries with a flag on a label (FE_H_FLAG).
+    ranges
+        Least and greatest value by quantity, both included; None: no limit.  A value that is not known is outside.
+    max_stars
+        At most so many stars, chosen by :func:`select`; None: all.
+    """
+
+    min_snr: float = 100.0
+    aspcapflag: FlagCut = FlagCut.BAD
+    starflag: FlagCut = FlagCut.BAD
+    label_flags: bool = True
+    ranges: Mapping[str, Range] = field(default_factory=lambda: dict(GIANTS))
+    max_stars: int | None = 2000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "aspcapflag", FlagCut(self.aspcapflag))
+        object.__setattr__(self, "starflag", FlagCut(self.starflag))
+        object.__setattr__(self, "ranges", {name: _range(name, limits) for name, limits in self.ranges.items()})
+        if not self.min_snr >= 0.0 or not math.isfinite(self.min_snr):
+            raise ValueError(f"min_snr: expected 0 or more, got {self.min_snr!r}.")
+        if self.max_stars is not None and self.max_stars < 1:
+            raise ValueError(f"max_stars: expected 1 or more, or None, got {self.max_stars!r}.")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the cuts as plain JSON values."""
+        return {
+            "min_snr": self.min_snr,
+            "aspcapflag": str(self.aspcapflag),
+            "starflag": str(self.starflag),
+            "label_flags": self.label_flags,
+            "ranges": {name: list(limits) for name, limits in sorted(self.ranges.items())},
+            "max_stars": self.max_stars,
+        }
+
+
+class CutStep(NamedTuple):
+    """One cut: what it asks for, how many stars it took out and how many it left."""
+
+    cut: str
+    removed: int
+    left: int
+
+
+class Selection(NamedTuple):
+    """The rows that are left, by the stars' names, and what each cut did."""
+
+    rows: Rows
+    steps: tuple[CutStep, ...]
+
+
+def select(
+    table: LabelTable, label_names: Sequence[str], cuts: Cuts, *, is_here: Callable[[Rows], Kept] | None = None
+) -> Selection:
+    """Choose the entries to train on.
+
+    The result does not depend on the order of the table's rows.  A cut on a column that the table does not have takes
+    nothing out, and says so.  Of several entries of a star one is taken: not one that EXTRATARG calls a duplicate, if there
+    is another; then the one of the highest S/N.  Where there are more than `max_stars`, the space of the labels is
+    divided into cells (:data:`CELLS` a label), and the stars are taken in turns, from each cell that of the highest S/N
+    that is left: rare stars stay, and the many alike are thinned out.  In the last turn, and where labels are so many that
+    most stars have a cell of their own, the highest S/N counts.
+
+    Parameters
+    ----------
+    table
+        With the labels and the quantities of ``cuts.ranges`` among its values.
+    label_names
+        The labels that must be known.
+    cuts
+        What is asked for.
+    is_here
+        Which of some rows have a file, where only such are to be chosen: asked after the cuts, before one entry of each star
+        is taken.
+    """
+    rows = np.arange(len(table))
+    steps = [CutStep("in the table", 0, len(rows))]
+    for cut, kept in _conditions(table, label_names, cuts):
+        left = rows if kept is None else rows[kept[rows]]
+        steps.append(CutStep(cut, len(rows) - len(left), len(left)))
+        rows = left
+    if is_here is not None:
+        there = rows[is_here(rows)]
+        steps.append(CutStep("a file in the archive", len(rows) - len(there), len(there)))
+        rows = there
+    single = _one_a_star(table, rows)
+    steps.append(CutStep("one entry a star", len(rows) - len(single), len(single)))
+    chosen = _spread(table, single, label_names, cuts.max_stars)
+    if cuts.max_stars is not None:
+        steps.append(CutStep(f"at most {cuts.max_stars} stars", len(single) - len(chosen), len(chosen)))
+    return Selection(chosen[np.argsort(table.stars[chosen], kind="stable")], tuple(steps))
+
+
+def _conditions(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> list[tuple[str, Kept | None]]:
+    """Return each cut with the entries that pass it; None where the table has no such column."""
+    known = np.all([np.isfinite(table.values[name]) for name in label_names], axis=0)
+    conditions: list[tuple[str, Kept | None]] = [
+        ("a name", np.asarray(table.stars != "")),
+        (f"known {', '.join(label_names)}", known),
+    ]
+    if cuts.label_flags:
+        flags = [table.flags[name] == 0 for name in label_names if name in table.flags]
+        conditions.append(_of("no flag on a label", np.all(flags, axis=0) if flags else None))
+    for name, (low, high) in cuts.ranges.items():
+        with np.errstate(invalid="ignore"):
+            least, greatest = -np.inf if low is None else low, np.inf if high is None else high
+            inside = (table.values[name] >= least) & (table.values[name] <= greatest)
+        conditions.append((_sentence(name, low, high), inside))
+    for word, flag, bits, cut in (
+        ("ASPCAPFLAG", table.aspcapflag, BAD_ASPCAP, cuts.aspcapflag),
+        ("STARFLAG", table.starflag, int(UNFIT_STAR), cuts.starflag),
+    ):
+        if cut is not FlagCut.OFF:
+            kept = None if flag is None else (flag & (bits if cut is FlagCut.BAD else -1)) == 0
+            conditions.append(_of(f"{word} without {'a bad' if cut is FlagCut.BAD else 'any'} bit", kept))
+    if cuts.min_snr > 0:
+        with np.errstate(invalid="ignore"):
+            bright = None if table.snr is None else table.snr >= cuts.min_snr
+        conditions.append(_of(f"S/N of {cuts.min_snr:g} or more", bright))
+    return conditions
+
+
+def _of(cut: str, kept: Kept | None) -> tuple[str, Kept | None]:
+    return (cut if kept is not None else f"{cut} (no such column)"), kept
+
+
+def _sentence(name: str, low: float | None, high: float | None) -> str:
+    limits = [f"{word} {limit:g}" for word, limit in (("from", low), ("to", high)) if limit is not None]
+    return f"{name} {' '.join(limits) or 'known'}"
+
+
+def _one_a_star(table: LabelTable, rows: Rows) -> Rows:
+    """Return the best entry of each star."""
+    duplicate = np.zeros(len(rows), dtype=bool)
+    if table.extratarg is not None:
+        duplicate = (table.extratarg[rows] & int(ExtraTarget.DUPLICATE)) != 0
+    stars = table.stars[rows]
+    places = [table.keys[key][rows] for key in ("field", "healpix", "telescope") if key in table.keys]
+    order = np.lexsort((*places, -_snr(table, rows), duplicate, stars))  # the last key counts first
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = stars[order][1:] != stars[order][:-1]
+    return rows[order[first]]
+
+
+def _spread(table: LabelTable, rows: Rows, label_names: Sequence[str], count: int | None) -> Rows:
+    """Return at most so many rows, in turns from the cells of the space of labels."""
+    if count is None or len(rows) <= count:
+        return rows
+    labels = np.stack([table.values[name][rows] for name in label_names], axis=1)
+    low, high = np.percentile(labels, [2.5, 97.5], axis=0)
+    width = np.where(high > low, (high - low) / CELLS, 1.0)
+    places = np.clip(np.floor((labels - low) / width), 0, CELLS - 1)
+    _, cell = np.unique(places, axis=0, return_inverse=True)
+    faint, stars = -_snr(table, rows), table.stars[rows]
+    by_cell = np.lexsort((stars, faint, cell.ravel()))
+    sorted_cells = cell.ravel()[by_cell]
+    starts = np.flatnonzero(np.append(True, sorted_cells[1:] != sorted_cells[:-1]))
+    turn = np.empty(len(rows), dtype=np.intp)
+    turn[by_cell] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    return rows[np.lexsort((stars, faint, turn))[:count]]
+
+
+def _snr(table: LabelTable, rows: Rows) -> NDArray[np.float64]:
+    """Signal-to-noise ratio of rows, 0 where it is not known."""
+    return np.zeros(len(rows)) if table.snr is None else np.nan_to_num(table.snr[rows], nan=0.0)
+
+
+def _range(name: str, limits: Sequence[float | None]) -> Range:
+    numbers = [None if limit is None else float(limit) for limit in limits] if _is_pair(limits) else []
+    if len(numbers) != 2 or any(number is not None and math.isnan(number) for number in numbers):
+        raise ValueError(f"range of {name}: expected [least, greatest], null for none, got {limits!r}.")
+    low, high = numbers
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"range of {name}: expected the least value first, got {low:g} and {high:g}.")
+    return low, high
+
+
+def _is_pair(limits: object) -> bool:
+    return isinstance(limits, list | tuple) and all(
+        limit is None or (isinstance(limit, int | float) and not isinstance(limit, bool)) for limit in limits
+    )

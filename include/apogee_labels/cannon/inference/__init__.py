@@ -1,0 +1,1 @@
+"""Inference: the labels of spectra, their errors and flags."""

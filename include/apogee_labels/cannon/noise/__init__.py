@@ -1,0 +1,1 @@
+"""What makes labels uncertain beyond the noise of a spectrum."""

@@ -1,0 +1,1 @@
+"""Training: the coefficients and the intrinsic scatter of every pixel."""

@@ -1,0 +1,1 @@
+"""Whether a model is right: by stars that it has not seen."""

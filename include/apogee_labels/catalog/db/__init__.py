@@ -1,0 +1,1 @@
+"""The database of the catalogue: schema, column types, connections, versions."""

@@ -1,0 +1,224 @@
+"""The statement behind :mod:`apogee_labels.catalog.queries.night_status`: every file of some nights, and what became of it.
+
+Whether a product was made is asked by the parameters written beside it, which are what its identity is made of: no digest is
+computed for a file that has its products, and a thousand nights are one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from apogee_labels.catalog.db.columns import Word, canonical_json
+from apogee_labels.catalog.db.schema import (
+    archive_file,
+    night_file,
+    night_run,
+    normalization,
+    rejection,
+    result,
+    spectrum,
+    visit,
+)
+from apogee_labels.catalog.records import FileState, ListedState
+
+
+class FileStatus(StrEnum):
+    """What the catalogue says now of a file of a night."""
+
+    DONE = "done"  # it has a result by the model in force
+    REJECTED = "rejected"  # bad input: see the reason
+    FAILED = "failed"  # a run took it and has published, and there is neither a result nor a rejection
+    UNDER_WAY = "under_way"  # a run took it, and has not published yet
+    WRITING = "writing"  # it is still being written, and no run takes it
+    WAITING = "waiting"  # no run has taken it since its content came
+    NO_MODEL = "no_model"  # normalised, and no model is in force
+    OUTDATED = "outdated"  # normalised, and taken by a run of another model than the one in force
+    GONE = "gone"  # not in the archive any more; what was made of it stays
+
+
+KEEPS_OPEN = (
+    FileStatus.FAILED,
+    FileStatus.UNDER_WAY,
+    FileStatus.WRITING,
+    FileStatus.WAITING,
+    FileStatus.NO_MODEL,
+    FileStatus.OUTDATED,
+)
+"""What keeps a night from being done, the most urgent first."""
+
+MAY_BE_REJECTED = (FileStatus.FAILED, FileStatus.UNDER_WAY, FileStatus.WAITING)
+"""What can still become REJECTED, by a rejection that is not of the content (``NightStatuses.rejections_by_path``)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeWith:
+    """What the products of nights are made with now.
+
+    Parameters
+    ----------
+    normalization, inference
+        Parameters, as they are written beside the products.
+    model_id
+        The model in force; None: there is none.
+    reader_version
+        The version of the reader whose rejections count.
+    """
+
+    normalization: Mapping[str, object]
+    inference: Mapping[str, object]
+    model_id: str | None
+    reader_version: str
+
+
+@dataclass(frozen=True)
+class NightRange:
+    """The nights from `first` to `last` (SDSS MJDs, both included) at some telescopes."""
+
+    telescopes: Sequence[str]
+    first: int
+    last: int
+
+
+def statuses(nights: NightRange, made: MadeWith) -> Select[Any]:
+    """Return a row for each file of each night: ``telescope, mjd, path, digest, scanned_at, status``.
+
+    A file belongs to the nights of the visits in its content; one that cannot be read, to the nights whose runs listed
+    it.
+    """
+    files = union_all(_of_visits(nights), _never_read(nights)).subquery("file")
+    file = files.c
+    is_normalized = (normalization.c.digest == file.digest) & has_parameters(
+        normalization.c.parameters, made.normalization
+    )
+    is_inferred = (
+        (result.c.normalization_id == normalization.c.id)
+        & (not_looked_up(result.c.model_id) == made.model_id)
+        & has_parameters(result.c.parameters, made.inference)
+    )
+    status = type_coerce(_status(file, made), Word(FileStatus)).label("status")
+    return (
+        select(file.telescope, file.mjd, file.path, file.digest, file.scanned_at, status)
+        .select_from(files)
+        # At most one of each: their identity is made of what is asked for here.
+        .outerjoin(normalization, is_normalized)
+        .outerjoin(result, is_inferred)
+    )
+
+
+def has_parameters(parameters: Column[Any], *wanted: Mapping[str, object]) -> ColumnElement[bool]:
+    """Whether a column of parameters holds these, or one of these: then the identity is the one that they make."""
+    return cast(parameters, Text).in_([canonical_json(each) for each in wanted])
+
+
+class not_looked_up(FunctionElement[Any]):  # noqa: N801 - it is used as a function
+    """A column's value.  SQLite, which has no statistics, would start from an index in which a million rows are equal."""
+
+    inherit_cache = True
+
+
+@compiles(not_looked_up)
+def _as_column(element: not_looked_up, compiler: SQLCompiler, **options: Any) -> str:
+    (column,) = element.clauses
+    return str(compiler.process(column, **options))
+
+
+@compiles(not_looked_up, "sqlite")
+def _as_expression(element: not_looked_up, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+{_as_column(element, compiler, **options)}"
+
+
+_FILE = (archive_file.c.path, archive_file.c.digest, archive_file.c.state, archive_file.c.scanned_at)
+
+
+def _of_visits(nights: NightRange) -> Select[Any]:
+    earlier = visit.alias("earlier")
+    # Of a star that was observed twice in a night; a first visit needs no second look.
+    is_second = (visit.c.number > 1) & exists().where(
+        earlier.c.digest == visit.c.digest, earlier.c.mjd == visit.c.mjd, earlier.c.number < visit.c.number
+    )
+    return (
+        select(archive_file.c.telescope, visit.c.mjd, *_FILE)
+        .join(visit, visit.c.digest == archive_file.c.digest)
+        .where(visit.c.mjd.between(nights.first, nights.last), ~is_second)
+        .where(not_looked_up(archive_file.c.telescope).in_(nights.telescopes))
+    )
+
+
+def _never_read(nights: NightRange) -> Select[Any]:
+    """Also of a file that was good when it was listed, and damaged when the run opened it: its night is remembered."""
+    was_read = exists().where(spectrum.c.digest == archive_file.c.digest)
+    return (
+        select(night_file.c.telescope, night_file.c.mjd, *_FILE)
+        .join(archive_file, archive_file.c.path == night_file.c.path)
+        .where(night_file.c.mjd.between(nights.first, nights.last), night_file.c.telescope.in_(nights.telescopes))
+        .where(or_(archive_file.c.digest.is_(None), ~was_read))
+        .distinct()
+    )
+
+
+def _status(file: Any, made: MadeWith) -> ColumnElement[Any]:
+    """Return the state.  Its questions are asked in this order, the costly ones only of files that are still undecided."""
+    is_rejected = exists().where(rejection.c.subject == file.digest, rejection.c.reader_version == made.reader_version)
+    waits_for_model = normalization.c.id.is_not(None) if made.model_id is None else literal(value=False)
+    return case(
+        (file.state == FileState.GONE, FileStatus.GONE.value),
+        (file.state == FileState.WRITING, FileStatus.WRITING.value),
+        (result.c.id.is_not(None), FileStatus.DONE.value),
+        (is_rejected, FileStatus.REJECTED.value),
+        (waits_for_model, FileStatus.NO_MODEL.value),
+        else_=_by_last_listing(file, made),
+    )
+
+
+def _by_last_listing(file: Any, made: MadeWith) -> ColumnElement[Any]:
+    """Return what the last run that took this very content tells of it."""
+    same_content = or_(night_file.c.digest == file.digest, night_file.c.digest.is_(None) & file.digest.is_(None))
+    by_other_model = night_run.c.model_id.is_distinct_from(made.model_id) & normalization.c.id.is_not(None)
+    told = (
+        select(
+            case(
+                (night_run.c.published_at.is_(None), FileStatus.UNDER_WAY.value),
+                (by_other_model, FileStatus.OUTDATED.value),
+                else_=FileStatus.FAILED.value,
+            )
+        )
+        .select_from(night_file)
+        .join(night_run, _same_run)
+        # What was rejected then and is not now is due again: the reader was mended.
+        .where(night_file.c.path == file.path, same_content, night_file.c.state != ListedState.REJECTED)
+        .order_by(night_run.c.listed_at.desc())
+        .limit(1)
+        .correlate_except(night_file, night_run)
+        .scalar_subquery()
+    )
+    return func.coalesce(told, FileStatus.WAITING.value)
+
+
+_same_run = and_(
+    night_run.c.telescope == night_file.c.telescope,
+    night_run.c.mjd == night_file.c.mjd,
+    night_run.c.run_id == night_file.c.run_id,
+)

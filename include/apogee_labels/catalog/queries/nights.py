@@ -1,0 +1,166 @@
+"""What a run over a night set out to do, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, update
+
+from apogee_labels.catalog.db import schema
+from apogee_labels.catalog.db.database import CatalogError, upsert
+from apogee_labels.catalog.db.part import as_fields, columns_for, row_of
+from apogee_labels.catalog.queries.archive_index import ArchiveIndex
+from apogee_labels.catalog.queries.outcomes import Evidence, contents_of, decide_outcomes
+from apogee_labels.catalog.queries.products import Products
+from apogee_labels.catalog.records import (
+    Expected,
+    ListedState,
+    Listing,
+    NightFile,
+    NightOutcome,
+    subject_of_path,
+    utc_now,
+)
+
+RUN = schema.night_run
+FILE = schema.night_file
+
+
+class Nights(ArchiveIndex, Products):
+    """The catalogue's methods about the runs of a night."""
+
+    def record_listing(
+        self,
+        telescope: str,
+        mjd: int,
+        run_id: str,
+        model_id: str | None,
+        files: Iterable[NightFile],
+        *,
+        listed_at: datetime | None = None,
+    ) -> None:
+        """Record what a run sets out to do, and the model it is pinned to; what it had listed before is replaced."""
+        key = {"telescope": telescope, "mjd": mjd, "run_id": run_id}
+        run = key | {"model_id": model_id, "listed_at": listed_at or utc_now(), "published_at": None, "summary": None}
+        with self._database.write() as connection:
+            upsert(connection, RUN, [run])
+            connection.execute(delete(FILE).where(*_is_run(FILE, telescope, mjd, run_id)))
+            rows = [row_of(file, FILE, **key) for file in files]
+            if rows:
+                connection.execute(insert(FILE), rows)
+
+    def listing(self, telescope: str, mjd: int, run_id: str) -> Listing | None:
+        """Return what that run set out to do, its files by path, if it listed anything yet."""
+        with self._database.read() as connection:
+            run = connection.execute(select(RUN).where(*_is_run(RUN, telescope, mjd, run_id))).first()
+            if run is None:
+                return None
+            query = select(*columns_for(NightFile, FILE)).where(*_is_run(FILE, telescope, mjd, run_id))
+            files = tuple(NightFile(**as_fields(row)) for row in connection.execute(query.order_by(FILE.c.path)))
+        return Listing(**as_fields(run), files=files)
+
+    def listed_nights(self, telescope: str, mjds: Collection[int]) -> set[int]:
+        """Return those of `mjds` that some run has listed."""
+        query = select(RUN.c.mjd).where(RUN.c.telescope == telescope, RUN.c.mjd.in_(mjds)).distinct()
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
+
+    def paths_under_way(self, telescope: str, run_id: str, since: datetime) -> set[str]:
+        """Return the paths that other runs have listed as due after `since`, and not published yet."""
+        of_run = [FILE.c[name] == RUN.c[name] for name in ("telescope", "mjd", "run_id")]
+        query = (
+            select(FILE.c.path)
+            .join(RUN, and_(*of_run))
+            .where(RUN.c.telescope == telescope, RUN.c.run_id != run_id)
+            .where(RUN.c.published_at.is_(None), RUN.c.listed_at > since, FILE.c.state == ListedState.DUE)
+        )
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
+
+    def record_publication(
+        self,
+        telescope: str,
+        mjd: int,
+        run_id: str,
+        summary: Mapping[str, object],
+        *,
+        published_at: datetime | None = None,
+    ) -> None:
+        """Record that a run has published its night, with its summary.
+
+        Raises
+        ------
+        CatalogError
+            The run never listed its files.
+        """
+        values = {"summary": dict(summary), "published_at": published_at or utc_now()}
+        with self._database.write() as connection:
+            changed = connection.execute(update(RUN).where(*_is_run(RUN, telescope, mjd, run_id)).values(values))
+            if changed.rowcount == 0:
+                raise CatalogError(_no_listing(telescope, mjd, run_id))
+
+    def publications(self) -> list[Mapping[str, object]]:
+        """The summaries of the runs that published their night: the last run of each night, by MJD and telescope."""
+        query = select(RUN.c.summary).where(RUN.c.published_at.is_not(None)).order_by(RUN.c.published_at)
+        with self._database.read() as connection:
+            summaries = [row.summary for row in connection.execute(query)]
+        last = {(summary["mjd"], summary["telescope"]): summary for summary in summaries}
+        return [last[night] for night in sorted(last)]
+
+    def night_outcome(
+        self,
+        telescope: str,
+        mjd: int,
+        run_id: str,
+        *,
+        expected: Callable[[str, str | None], Expected],
+        reader_version: str,
+    ) -> NightOutcome:
+        """Return what became of each file that a run listed, decided from the catalogue alone.
+
+        Parameters
+        ----------
+        expected
+            ``expected(digest, model_id)``: the identities that the products of a content have in this run; `model_id`
+            is the run's pinned model, ``None`` when none was in force.
+        reader_version
+            The version of the reader whose rejections count.
+
+        Raises
+        ------
+        CatalogError
+            The run never listed its files.
+        """
+        listing = self.listing(telescope, mjd, run_id)
+        if listing is None:
+            raise CatalogError(_no_listing(telescope, mjd, run_id))
+        files = decide_outcomes(listing, self._evidence(listing, expected, reader_version))
+        return NightOutcome(telescope=telescope, mjd=mjd, run_id=run_id, model_id=listing.model_id, files=files)
+
+    def _evidence(
+        self, listing: Listing, expected: Callable[[str, str | None], Expected], reader_version: str
+    ) -> Evidence:
+        paths = [file.path for file in listing.files]
+        indexed = self.indexed(paths)
+        contents = {file.path: contents_of(file, indexed.get(file.path)) for file in listing.files}
+        digests = {digest for found in contents.values() for digest in found}
+        products = {digest: expected(digest, listing.model_id) for digest in digests}
+        # A content is rejected as such, or only this normalisation of it, or the path that has none.
+        subjects = digests | {item.normalization_id for item in products.values()}
+        subjects |= {subject_of_path(path) for path in paths}
+        return Evidence(
+            contents=contents,
+            expected=products,
+            results=self.results(item.result_id for item in products.values() if item.result_id is not None),
+            normalizations=self.normalizations(item.normalization_id for item in products.values()),
+            rejections=self.rejections(subjects, reader_version),
+        )
+
+
+def _is_run(table: Table, telescope: str, mjd: int, run_id: str) -> tuple[ColumnElement[bool], ...]:
+    return table.c.telescope == telescope, table.c.mjd == mjd, table.c.run_id == run_id
+
+
+def _no_listing(telescope: str, mjd: int, run_id: str) -> str:
+    return f"run {run_id!r} of {telescope} {mjd} has no listing: record_listing comes first."

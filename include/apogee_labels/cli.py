@@ -1,0 +1,5 @@
+"""The command ``apogee-labels``."""
+
+
+def main() -> None:
+    """Run it."""

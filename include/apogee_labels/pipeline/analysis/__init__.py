@@ -1,0 +1,1 @@
+"""From a file to labels: normalised, inferred, and inferred again by another model."""

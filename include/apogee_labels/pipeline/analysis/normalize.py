@@ -1,0 +1,222 @@
+"""apStar files become normalised spectra.
+
+Takes paths; done already for each whose content was normalised with the same parameters and whose product is there; makes
+a FITS product and its row in the catalogue for each file, or a recorded rejection.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from apogee_labels.apogee.spectra.apstar import parse_apstar
+from apogee_labels.catalog.records import NormalizationRecord, NormalizedFile, Stage, subject_of_path
+from apogee_labels.core.code_version import code_version
+from apogee_labels.core.errors import BadInputError, Reason
+from apogee_labels.core.identity import digest_bytes, short
+from apogee_labels.fits.input_file import read_content
+from apogee_labels.pipeline.analysis.agreement import compare_spectra
+from apogee_labels.pipeline.analysis.known_files import KnownFiles
+from apogee_labels.pipeline.analysis.regions import keep_regions
+from apogee_labels.pipeline.identities import NormalizationParameters, normalization_id
+from apogee_labels.pipeline.ingest.registration import Glance, look_at, records_of, register_file, register_unreadable
+from apogee_labels.pipeline.ingest.rejection import record_rejection
+from apogee_labels.pipeline.outcome import Outcome, attempt, record_together
+
+if TYPE_CHECKING:
+    from apogee_labels.apogee.spectra.apstar import ApStar
+    from apogee_labels.cannon.io.normalized import NormalizedSpectrum
+    from apogee_labels.pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+RECORDED_TOGETHER = 32
+"""Files of a batch that are recorded in one transaction: a crash leaves at most so many to be done again."""
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """What :func:`normalize_file` answers: the product's identity, the star, and whether it was there already."""
+
+    normalization_id: str
+    obj: str
+    already_complete: bool
+
+
+def normalize_file(
+    workspace: Workspace, path: str | Path, parameters: NormalizationParameters, *, again: bool = False
+) -> Normalized:
+    """Normalise one apStar file, unless that is done.
+
+    Parameters
+    ----------
+    workspace
+        The installation.
+    path
+        The file.
+    parameters
+        How its continuum is fitted.
+    again
+        Do it although it is done, and try what was rejected once more.  The product on disk is replaced; the record stays,
+        and the work is counted as done twice.
+
+    Raises
+    ------
+    BadInputError
+        The file is bad for good; its rejection is in the catalogue.
+    OSError
+        Trouble with the disk or the database that may pass; try again.
+    """
+    (outcome,) = normalize_files(workspace, [path], parameters, again=again)
+    return outcome.get()
+
+
+def normalize_files(
+    workspace: Workspace, paths: Sequence[str | Path], parameters: NormalizationParameters, *, again: bool = False
+) -> list[Outcome[Normalized]]:
+    """Normalise files, each on its own: what became of each, in their order.  Arguments as for :func:`normalize_file`."""
+    return _Run(workspace, parameters, again=again).of(paths)
+
+
+def make_product(
+    workspace: Workspace, star: ApStar, parameters: NormalizationParameters, parts: dict[str, object]
+) -> NormalizationRecord:
+    """Normalise a star and write its product; the record of it, which is for the caller to keep.
+
+    Raises
+    ------
+    BadInputError
+        NO_CONTINUUM.
+    OSError
+        The product cannot be written.
+    """
+    from apogee_labels.cannon.continuum.normalization import METHOD_VERSION, normalize
+    from apogee_labels.cannon.io.normalized import write_normalized
+
+    started = time.perf_counter()
+    identity = normalization_id(star.digest, parts)
+    spectra = normalize(
+        star, parameters.regions, length=parameters.length, order=parameters.order, sum_axis=parameters.sum_axis
+    )
+    product = workspace.normalized_path(identity)
+    write_normalized(product, spectra, star=star, provenance={"NORMID": identity, "NORMVERS": METHOD_VERSION})
+    return NormalizationRecord(
+        id=identity,
+        digest=star.digest,
+        path=str(product),
+        n_rows=len(spectra.flux),
+        parameters=parts,
+        method_version=METHOD_VERSION,
+        seconds=time.perf_counter() - started,
+        code_version=code_version(),
+    )
+
+
+class _Run:
+    """One call of :func:`normalize_files`: what it knows beforehand, and what it has still to record."""
+
+    def __init__(self, workspace: Workspace, parameters: NormalizationParameters, *, again: bool) -> None:
+        self.workspace, self.parameters, self.again = workspace, parameters, again
+        self.parts = parameters.as_json()
+        self.known = KnownFiles(workspace, self.parts)
+        self.unrecorded: dict[int, NormalizedFile] = {}
+        self.outcomes: list[Outcome[Normalized]] = []
+
+    def of(self, paths: Sequence[str | Path]) -> list[Outcome[Normalized]]:
+        """Do the files one after the other; some are recorded together."""
+        keep_regions(self.workspace, self.parameters.regions, str(self.parts["regions"]))
+        self.known.look_up([str(path) for path in paths])
+        for path in paths:
+            self.outcomes.append(attempt(str(path), partial(self._one, path)))
+            if len(self.unrecorded) >= RECORDED_TOGETHER:
+                self._record()
+        self._record()
+        return self.outcomes
+
+    def _one(self, path: str | Path) -> Normalized:
+        started = time.perf_counter()
+        try:
+            return self._content(path, started)
+        except BadInputError as fault:
+            log.warning("rejected %s: %s: %s", Path(path).name, fault.reason, fault.message)
+            raise
+
+    def _content(self, path: str | Path, started: float) -> Normalized:
+        glance = look_at(path)  # before the content: what is written meanwhile must look changed to the next scan
+        content = self._read(path, glance)
+        digest = digest_bytes(content)
+        identity = normalization_id(digest, self.parts)
+        if any(identity == each.normalization.id for each in self.unrecorded.values()):
+            self._record()  # the same content under two names
+        if not self.again and (obj := self.known.complete(digest, identity)):
+            log.info("%s is complete: normalisation %s", obj, short(identity))
+            return Normalized(identity, obj, already_complete=True)
+        return self._make(path, glance, self._parse(path, glance, content, digest), started)
+
+    def _read(self, path: str | Path, glance: Glance) -> bytes:
+        try:
+            return read_content(path)
+        except BadInputError as fault:
+            subject = digest_bytes(b"") if fault.reason is Reason.EMPTY else subject_of_path(str(path))
+            self._reject_unread(path, glance, subject, fault)
+            raise
+
+    def _parse(self, path: str | Path, glance: Glance, content: bytes, digest: str) -> ApStar:
+        try:
+            return parse_apstar(content, path=path, digest=digest)
+        except BadInputError as fault:
+            self._reject_unread(path, glance, digest, fault)
+            raise
+
+    def _make(self, path: str | Path, glance: Glance, star: ApStar, started: float) -> Normalized:
+        from apogee_labels.cannon.io.normalized import read_normalized
+
+        before = self._product_before(star.digest) if self.again else None
+        try:
+            record = make_product(self.workspace, star, self.parameters, self.parts)
+        except BadInputError as fault:
+            register_file(self.workspace, path, star, glance)
+            self._reject(normalization_id(star.digest, self.parts), Stage.NORMALIZE, path, fault)
+            raise
+        if before is not None:
+            compare_spectra(record.id, before, read_normalized(self.workspace.normalized_path(record.id)))
+        indexed = self.known.is_indexed(str(path), glance, star.digest)
+        news = () if indexed else records_of(self.workspace, path, star, glance)
+        self.unrecorded[len(self.outcomes)] = NormalizedFile(record, *news)
+        seconds = time.perf_counter() - started
+        log.info("%s: %d row(s) normalised in %.3f s: %s", star.obj, record.n_rows, seconds, short(record.id))
+        return Normalized(record.id, star.obj, already_complete=False)
+
+    def _product_before(self, content: str) -> NormalizedSpectrum | None:
+        from apogee_labels.cannon.io.normalized import read_normalized
+
+        try:
+            return read_normalized(self.workspace.normalized_path(normalization_id(content, self.parts)))
+        except (BadInputError, OSError):
+            return None  # there is nothing to compare with
+
+    def _record(self) -> None:
+        """Put on record what is made; a file that the catalogue does not take has that for its outcome."""
+        if not self.unrecorded:
+            return
+        faults = record_together(list(self.unrecorded.values()), self.workspace.catalog.record_normalized_files)
+        for (index, made), fault in zip(self.unrecorded.items(), faults, strict=True):
+            if fault is None:
+                self.known.add(made)
+            else:
+                self.outcomes[index] = Outcome(self.outcomes[index].subject, fault=fault)
+        self.unrecorded.clear()
+
+    def _reject_unread(self, path: str | Path, glance: Glance, subject: str, fault: BadInputError) -> None:
+        if look_at(path) != glance:
+            raise OSError(f"{path} was written while it was read: it is tried again, and then whole") from fault
+        self._reject(subject, Stage.READ, path, fault)
+        register_unreadable(self.workspace, path, subject)
+
+    def _reject(self, subject: str, stage: Stage, path: str | Path, fault: BadInputError) -> None:
+        record_rejection(self.workspace, path, stage, fault, subject=subject)

@@ -1,0 +1,1 @@
+"""The life of a model: trained, judged, accepted or refused."""

@@ -1,0 +1,281 @@
+"""Whether a new model may come into force by itself, or a person is to be asked: a rule over numbers, and nothing else.
+
+A model is *no worse* when none of the sentences below is said.  Each says which number, what was tolerated, and what came.
+The tolerances are of two kinds: what no user of the labels would notice, and what chance does to a number from so few
+stars.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+from apogee_labels.pipeline.models.model_numbers import Comparison, ModelNumbers
+
+Kind = TypeVar("Kind")
+CHANCE = 2.0
+"""Standard errors within which two numbers of stars held back count as equal."""
+ABUNDANCE_ENDINGS = ("_H", "_FE", "_M")
+TEMPERATURES = ("TEFF", "T_EFF")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerances:
+    """How much worse than the model in force a model may be, and how good the first of a name has to be.
+
+    Shifts within theirs leave the labels of two models those of one survey.  The rms may grow by a tenth, which is
+    what two halves of one training set differ by; below the ``least`` of its kind nobody sees it.
+
+    Parameters
+    ----------
+    rms_percent
+        By how many per cent the rms of a label of stars held back may be larger; what chance does comes on top.
+    least_teff, least_logg, least_abundance
+        Differences in rms and bias that never count: K, dex, dex.
+    shift_teff, shift_logg, shift_abundance
+        How far labels of reference stars may move in the mean: K, dex, dex.
+    shift_errors
+        The same for any other label, in its median errors; ``least`` is a fifth of it.
+    pull_low, pull_high
+        Range of the pulls: the width of residuals over errors.
+    chi_square_low, chi_square_high
+        Range of the median reduced chi-square of stars held back.
+    failed_percent
+        Share of stars held back, and of reference stars, that may have no labels.
+    outside_percent
+        Share of the reference stars that may lie outside the new model's training set and inside that of the one in force.
+    first_teff, first_logg, first_abundance
+        Largest rms of the first model of a name: K, dex, dex.
+    first_spread_percent
+        Largest rms of any label of the first model, in per cent of the training labels' standard deviation: at a hundred the
+        model knows nothing.
+    """
+
+    rms_percent: float = 10.0
+    least_teff: float = 10.0
+    least_logg: float = 0.02
+    least_abundance: float = 0.01
+    shift_teff: float = 25.0
+    shift_logg: float = 0.05
+    shift_abundance: float = 0.03
+    shift_errors: float = 0.5
+    pull_low: float = 0.5
+    pull_high: float = 2.0
+    chi_square_low: float = 0.5
+    chi_square_high: float = 2.0
+    failed_percent: float = 5.0
+    outside_percent: float = 30.0
+    first_teff: float = 150.0
+    first_logg: float = 0.3
+    first_abundance: float = 0.15
+    first_spread_percent: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (math.isfinite(value) and value >= 0.0):
+                raise ValueError(f"{name}: expected a number of 0 or more, got {value!r}.")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Tolerances:
+        """Return the tolerances that a form or a template gives; what it does not name has its default.
+
+        Raises
+        ------
+        ValueError
+            One is unknown, no number, or negative.
+        """
+        known = {item.name for item in fields(cls)}
+        if unknown := sorted(set(given) - known):
+            raise ValueError(f"{', '.join(unknown)}: expected tolerances of {', '.join(sorted(known))}.")
+        return cls(**{name: float(value) for name, value in given.items() if value not in (None, "", "None")})
+
+    def as_json(self) -> dict[str, float]:
+        """Return them by name."""
+        return asdict(self)
+
+    def shift(self, label: str, error: float) -> float:
+        """Return how far the mean of a label of reference stars may move, in the label's unit."""
+        return _by_kind(label, self.shift_teff, self.shift_logg, self.shift_abundance, self.shift_errors * error)
+
+    def least(self, label: str, rms: float) -> float:
+        """Return the difference in rms or bias that never counts, in the label's unit."""
+        own = 0.2 * self.shift_errors * rms if math.isfinite(rms) else 0.0
+        return _by_kind(label, self.least_teff, self.least_logg, self.least_abundance, own)
+
+    def first(self, label: str, spread: float) -> float:
+        """Return the largest rms of the first model of a name, in the label's unit."""
+        own = 0.01 * self.first_spread_percent * spread
+        return min(own, _by_kind(label, self.first_teff, self.first_logg, self.first_abundance, math.inf))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the rule says of a model."""
+
+    accepted: bool
+    """True: it may come into force by itself; False: a person is asked."""
+    reasons: tuple[str, ...]
+    """Why a person is asked; or, when nobody is, what was looked at."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"accepted": self.accepted, "reasons": list(self.reasons)}
+
+    @property
+    def sentence(self) -> str:
+        """The reasons in one line."""
+        return " ".join(self.reasons)
+
+
+def judge(
+    new: ModelNumbers, old: ModelNumbers | None, comparison: Comparison | None, tolerances: Tolerances
+) -> Judgement:
+    """Judge a model.
+
+    Parameters
+    ----------
+    new
+        The model.
+    old
+        The model in force; None: there is none, the model is the first of its name.
+    comparison
+        Both on reference stars; None: there are no such stars yet.
+    tolerances
+        What is tolerated.
+    """
+    if not new.validated:
+        reason = (
+            f"The model was not validated: {new.n_stars} stars are too few for its {len(new.label_names)} labels at order "
+            f"{new.order}."
+        )
+        return Judgement(accepted=False, reasons=(reason, *_shifts(comparison, tolerances)))
+    worse = [*_of_itself(new, tolerances)]
+    worse += _as_first(new, tolerances) if old is None else _against(new, old, tolerances)
+    worse += _shifts(comparison, tolerances)
+    if worse:
+        return Judgement(accepted=False, reasons=tuple(worse))
+    return Judgement(accepted=True, reasons=(_no_worse(new, old, comparison),))
+
+
+def unit_of(label: str) -> str:
+    """Return the unit of a label for a sentence: K, dex, or nothing."""
+    return _by_kind(label, "K", "dex", "dex", "")
+
+
+def figure(value: float, label: str = "") -> str:
+    """Write a number with three digits that count and the label's unit."""
+    return f"{value:.3g} {unit_of(label)}".rstrip()
+
+
+def _of_itself(new: ModelNumbers, tolerances: Tolerances) -> Iterator[str]:
+    """What is wrong with a model whatever is in force."""
+    low, high = tolerances.pull_low, tolerances.pull_high
+    for name, found in new.labels.items():
+        if not (math.isfinite(found.rms) and math.isfinite(found.bias)):
+            yield f"{name}: its errors could not be found, no star held back has the label."
+        elif not low <= found.pull <= high:
+            yield f"{name}: pulls of {found.pull:.2f}, expected {low:g} to {high:g}: its errors are not to be believed."
+    low, high = tolerances.chi_square_low, tolerances.chi_square_high
+    median = new.chi_square.get("median", math.nan)
+    if not low <= median <= high:
+        yield f"The median reduced chi-square of stars held back is {median:.3g}, expected {low:g} to {high:g}."
+    if 100.0 * new.failed_share > tolerances.failed_percent:
+        yield (
+            f"{new.n_failed} of {new.n_failed + new.n_held_out} stars held back have no labels, tolerated are "
+            f"{tolerances.failed_percent:g} %."
+        )
+
+
+def _as_first(new: ModelNumbers, tolerances: Tolerances) -> Iterator[str]:
+    for name, found in new.labels.items():
+        limit = tolerances.first(name, found.spread)
+        if found.rms > limit:
+            yield (
+                f"{name}: rms {figure(found.rms, name)}, the first model may have {figure(limit, name)} (the training "
+                f"labels spread by {figure(found.spread, name)})."
+            )
+
+
+def _against(new: ModelNumbers, old: ModelNumbers, tolerances: Tolerances) -> Iterator[str]:
+    """What is worse than in the model in force."""
+    common = [name for name in new.label_names if name in old.labels]
+    if not common:
+        yield (
+            f"No label of the model is one of the model in force: {', '.join(new.label_names)} against "
+            f"{', '.join(old.label_names)}."
+        )
+    elif lost := [name for name in old.label_names if name not in new.labels]:
+        yield f"The model in force has {', '.join(lost)}, and this one has not: no star would have a current value of it."
+    if not old.validated:
+        yield from _as_first(new, tolerances)
+        return
+    for name in common:
+        ours, theirs = new.labels[name], old.labels[name]
+        least = tolerances.least(name, theirs.rms)
+        chance = CHANCE * theirs.rms * math.sqrt(0.5 / new.n_held_out + 0.5 / old.n_held_out)
+        limit = theirs.rms * (1.0 + 0.01 * tolerances.rms_percent) + max(least, chance)
+        if ours.rms > limit:
+            yield (
+                f"{name}: rms {figure(ours.rms, name)}, in force {figure(theirs.rms, name)}, tolerated up to "
+                f"{figure(limit, name)}."
+            )
+        chance = CHANCE * ours.rms / math.sqrt(new.n_held_out)
+        limit = abs(theirs.bias) + max(least, chance)
+        if abs(ours.bias) > limit:
+            yield (
+                f"{name}: bias {figure(ours.bias, name)}, in force {figure(theirs.bias, name)}, tolerated up to "
+                f"{figure(limit, name)} either way."
+            )
+    for name in new.label_names:
+        if name not in old.labels and new.labels[name].rms > (limit := tolerances.first(name, new.labels[name].spread)):
+            yield f"{name}, which is new: rms {figure(new.labels[name].rms, name)}, tolerated up to {figure(limit, name)}."
+
+
+def _shifts(comparison: Comparison | None, tolerances: Tolerances) -> Iterator[str]:
+    """How labels of reference stars move."""
+    if comparison is None:
+        return
+    if comparison.fault:
+        yield f"The reference stars could not be compared: {comparison.fault}"
+        return
+    if not comparison.n_compared:
+        yield f"None of {comparison.n_stars} reference stars could be compared."
+        return
+    for name, shift in comparison.shifts.items():
+        limit = tolerances.shift(name, shift.error)
+        if abs(shift.mean) > limit:
+            yield (
+                f"{name}: {shift.n_stars} reference stars move by {figure(shift.mean, name)} in the mean, tolerated are "
+                f"{figure(limit, name)} (scatter {figure(shift.scatter, name)})."
+            )
+    lost = comparison.n_failed - comparison.n_failed_before
+    if 100.0 * lost > tolerances.failed_percent * (comparison.n_compared + comparison.n_failed):
+        yield (
+            f"{comparison.n_failed} of {comparison.n_compared + comparison.n_failed} reference stars have labels by the "
+            f"model in force and none that count by this one, tolerated are {tolerances.failed_percent:g} %."
+        )
+    if 100.0 * comparison.n_outside > tolerances.outside_percent * comparison.n_compared:
+        yield (
+            f"{comparison.n_outside} of {comparison.n_compared} reference stars lie outside the training set, and inside "
+            f"that of the model in force, tolerated are {tolerances.outside_percent:g} %."
+        )
+
+
+def _no_worse(new: ModelNumbers, old: ModelNumbers | None, comparison: Comparison | None) -> str:
+    rms = ", ".join(f"{name} {figure(found.rms, name)}" for name, found in new.labels.items())
+    if old is None:
+        return f"The first model of its name is within the limits: rms {rms}."
+    before = ", ".join(f"{name} {figure(found.rms, name)}" for name, found in old.labels.items())
+    stars = "no reference stars yet" if comparison is None else f"{comparison.n_compared} reference stars stay"
+    return f"No worse than the model in force: rms {rms}; in force {before}; {stars}."
+
+
+def _by_kind(label: str, teff: Kind, logg: Kind, abundance: Kind, other: Kind) -> Kind:
+    name = label.upper()
+    if name in TEMPERATURES:
+        return teff
+    if name == "LOGG":
+        return logg
+    return abundance if name.endswith(ABUNDANCE_ENDINGS) else other

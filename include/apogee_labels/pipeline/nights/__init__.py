@@ -1,0 +1,1 @@
+"""Nights: what is listed, what became of it, its table and its drift."""

@@ -1,0 +1,1 @@
+"""Tables and files that people take away, and how long they are kept."""

@@ -1,0 +1,1 @@
+"""Stars that are asked for by name."""

@@ -1,0 +1,112 @@
+"""What became of stars that were asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from apogee_labels.apogee.spectra.apstar import READER_VERSION
+from apogee_labels.catalog.records import ResultRecord, subject_of_path
+from apogee_labels.core.errors import BadInputError, Reason
+from apogee_labels.core.identity import digest_file
+from apogee_labels.pipeline.identities import ResultIdentities
+from apogee_labels.pipeline.ingest.fetch import local_path
+
+if TYPE_CHECKING:
+    from apogee_labels.pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class StarOutcome:
+    """One star: its result, or why there is none.  ``reason`` None with no result: unfinished, a person must look."""
+
+    obj: str
+    result: ResultRecord | None = None
+    reason: Reason | None = None
+    message: str = ""
+
+    def lines(self) -> list[str]:
+        """Return a line a spectrum, as people read it."""
+        if self.result is None:
+            return [f"{self.obj}: {self.reason}: {self.message}" if self.reason else f"{self.obj}: unfinished"]
+        return [
+            f"{self.obj}{f' MJD {row.mjd}' if row.mjd else ''}: "
+            + ", ".join(f"{label.name} = {label.value:.4g} +- {label.error:.2g}" for label in row.labels)
+            + f" (S/N {row.snr:.0f}, reduced chi-square {row.reduced_chi_sq:.2f}, flags {row.flags})"
+            for row in self.result.rows
+        ]
+
+
+def star_outcomes(
+    workspace: Workspace,
+    stars: Sequence[Mapping[str, Any]],
+    identities: ResultIdentities,
+    model_id: str | None,
+    *,
+    unfetched: Collection[int] = (),
+) -> list[StarOutcome]:
+    """Return what the catalogue knows of each star's present file, in the order asked for.
+
+    A star whose file is not here did not come, which is a result; but not one of `unfetched` (by its place in `stars`),
+    whose transfer failed for trouble that may pass: that is unfinished.
+    """
+    outcomes = [_outcome(workspace, star, identities, model_id) for star in stars]
+    return [
+        StarOutcome(each.obj) if number in unfetched and each.result is None else each
+        for number, each in enumerate(outcomes)
+    ]
+
+
+def _outcome(
+    workspace: Workspace, star: Mapping[str, Any], identities: ResultIdentities, model_id: str | None
+) -> StarOutcome:
+    obj = str(star.get("obj"))
+    try:
+        path = local_path(workspace, star)
+        content = digest_file(path)
+    except BadInputError as fault:
+        return StarOutcome(obj, reason=fault.reason, message=fault.message)
+    except FileNotFoundError:
+        return _absent(workspace, obj, str(path))
+    except OSError:
+        content = subject_of_path(str(path))
+    return _of_content(workspace, obj, content, identities, model_id)
+
+
+def file_outcomes(
+    workspace: Workspace, paths: Sequence[str], identities: ResultIdentities, model_id: str | None
+) -> list[StarOutcome]:
+    """Return what the catalogue knows of the files at these paths, in their order, each named by its star."""
+    indexed = workspace.catalog.indexed(paths)
+    outcomes = []
+    for path in paths:
+        entry = indexed.get(path)
+        content = (entry.digest if entry else None) or subject_of_path(path)
+        obj = entry.obj if entry else Path(path).name
+        outcomes.append(_of_content(workspace, obj, content, identities, model_id))
+    return outcomes
+
+
+def _of_content(
+    workspace: Workspace, obj: str, content: str, identities: ResultIdentities, model_id: str | None
+) -> StarOutcome:
+    expected = identities(content, model_id)
+    if expected.result_id and (result := workspace.catalog.result(expected.result_id)):
+        return StarOutcome(obj, result)
+    rejected = workspace.catalog.rejections([content, expected.normalization_id], READER_VERSION)
+    for rejection in rejected.values():
+        return StarOutcome(obj, reason=rejection.reason, message=rejection.message)
+    if model_id is None and workspace.catalog.normalization(expected.normalization_id):
+        return StarOutcome(
+            obj, reason=Reason.BAD_MODEL, message="normalised, but there is no model: see the task train."
+        )
+    return StarOutcome(obj)
+
+
+def _absent(workspace: Workspace, obj: str, path: str) -> StarOutcome:
+    rejected = workspace.catalog.rejections([subject_of_path(path)], READER_VERSION)
+    for rejection in rejected.values():
+        return StarOutcome(obj, reason=rejection.reason, message=rejection.message)
+    return StarOutcome(obj, reason=Reason.MISSING, message=f"did not come: there is no {path}.")

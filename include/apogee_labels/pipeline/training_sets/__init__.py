@@ -1,0 +1,1 @@
+"""Training sets made from a table of labels and the archive."""

@@ -1,0 +1,60 @@
+"""Fetch the files of a night that are known and not here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from apogee_airflow.observing_night import observing_mjd
+from apogee_airflow.templated import Templated, rendered_flag
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class FetchNightOperator(BaseOperator):
+    """Fetch what the run's night should have and is not here, several files at a time.
+
+    What it should have, the catalogue tells (files that were here once) and the visit summary that
+    APOGEE_LABELS_VISIT_SUMMARY names.  A file that the server does not have is put on record and is no error.  Trouble is
+    raised after the other files are done: the retry finds those here.
+
+    Parameters
+    ----------
+    telescope
+        ``apo25m`` or ``lco25m`` (templated).
+    use_remote
+        Whether anything is fetched; if not, the task ends at once, as a success (templated).
+    parallel
+        Transfers at a time (templated).
+
+    Returns
+    -------
+    dict
+        How many files were expected, and how many were fetched, were here, are not at the server, came and are bad.
+    """
+
+    template_fields: Sequence[str] = ("telescope", "use_remote", "parallel")
+    ui_color = "#d7e3f4"
+
+    def __init__(
+        self, *, telescope: Templated, use_remote: Templated = False, parallel: Templated = 4, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.telescope = telescope
+        self.use_remote = use_remote
+        self.parallel = parallel
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Fetch, or leave it."""
+        from apogee_labels.pipeline.ingest.fetch_night import fetch_night, nothing_fetched
+        from apogee_labels.pipeline.workspace import Workspace
+
+        if not rendered_flag(self.use_remote):
+            self.log.info("nothing is fetched: the run's param use_remote is off")
+            return nothing_fetched()
+        telescope = str(self.telescope)
+        with Workspace.open() as workspace:
+            return fetch_night(workspace, telescope, observing_mjd(context, telescope), parallel=int(self.parallel))

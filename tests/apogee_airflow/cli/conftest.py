@@ -1,0 +1,23 @@
+"""A night that a run has listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from apogee_labels.pipeline.nights.night import NightKey, list_night
+from apogee_labels.pipeline.nights.night_status import nightly_identities
+from apogee_labels.pipeline.workspace import Workspace
+
+
+@pytest.fixture
+def listed_night(workspace: Workspace) -> Callable[[], str]:
+    """List the first night as a scheduled run does; returns the name of one of its files."""
+
+    def list_it() -> str:
+        night = NightKey("apo25m", 59280, "scheduled__x")
+        return Path(list_night(workspace, night, nightly_identities(workspace.settings), None)[0]).name
+
+    return list_it

@@ -1,0 +1,273 @@
+"""``make run``: the nights of a synthetic observatory through a real Airflow on this machine.
+
+Makes a small synthetic archive, starts Airflow on 127.0.0.1 with an embedded database, lets it train the model and process
+the nights by a backfill over their dates, prints what came out, and serves the web UI until Ctrl-C.
+
+``python -m apogee_local airflow ...`` runs an airflow command in that installation's environment,
+``python -m apogee_local nights ...`` the command ``python -m apogee_airflow.cli.nights``, ``lineage ...`` likewise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import httpx
+
+from apogee_labels.apogee.archive.nights import OBSERVATORIES
+from apogee_labels.core.settings import PROJECT_ROOT
+from apogee_local.environment import USER, Installation
+from apogee_local.processes import (
+    AirflowError,
+    AirflowProcesses,
+    airflow_command,
+    airflow_processes,
+    make_database,
+    port_is_free,
+    wait_until_healthy,
+)
+from apogee_local.report import comparison, night_summaries
+from apogee_local.rest import FINISHED, AirflowRest
+
+NIGHTS = (59280, 59281, 59282)
+"""SDSS MJDs of the synthetic nights (evenings of 2021-03-06 to 2021-03-08)."""
+MARKER = ".made-by-make-run"
+ASK_AGAIN = 20.0
+"""Seconds after which a night without a run is asked for again."""
+
+
+def main() -> int:
+    """Run the whole story; returns the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    options = _parser().parse_args()
+    try:
+        return _run_command(options) if options.command else _run(options)
+    except KeyboardInterrupt:
+        print("\nStopped; no process is left behind.")
+        return 0
+    except (AirflowError, httpx.HTTPError, OSError) as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    installation = _installation(options)
+    environment = installation.environment(own_settings=options.serve)
+    os.environ.clear()
+    os.environ.update(environment)  # this process reads the catalogue with the settings of Airflow's
+    if not options.serve:
+        _make_archive(installation.data_dir)
+    _say(2, "Airflow's database and pools")
+    make_database(os.environ)
+    with airflow_processes(environment) as processes:
+        _say(3, f"Airflow's four processes (their logs: {processes.logs})")
+        wait_until_healthy(processes, installation.url)
+        all_well = True
+        if not options.serve:
+            all_well = _process_nights(installation, processes)
+            _tell()
+        print(f"\nAirflow's web UI: {installation.url}   user: {USER}   password: {installation.password}", flush=True)
+        if not options.once:
+            _serve(processes)
+    return 0 if all_well else 1
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m apogee_local", description=__doc__)
+    parser.add_argument("--home", type=Path, default=PROJECT_ROOT / ".airflow", help="AIRFLOW_HOME of this Airflow")
+    parser.add_argument("--data", type=Path, default=PROJECT_ROOT / "data", help="archive, products and catalogue")
+    parser.add_argument("--once", action="store_true", help="end after the report, instead of serving until Ctrl-C")
+    parser.add_argument("--serve", action="store_true", help="only serve, with the settings of your own environment")
+    parser.add_argument(
+        "command",
+        nargs=argparse.REMAINDER,
+        help="airflow ..., nights ... or lineage ...: a command for the same installation",
+    )
+    return parser
+
+
+def _run_command(options: argparse.Namespace) -> int:
+    """Run a command as the local installation's processes would, and return its code."""
+    word, *arguments = options.command
+    if word == "airflow":
+        command = airflow_command(*arguments)
+    elif word == "nights":
+        command = [sys.executable, "-m", "apogee_airflow.cli.nights", *arguments, *_called_here(options, arguments)]
+    elif word == "lineage":
+        command = [sys.executable, "-m", "apogee_airflow.cli.lineage", *arguments]
+    else:
+        raise AirflowError(
+            f"unknown word {word!r}: expected nothing, or airflow, nights or lineage and their arguments."
+        )
+    environment = Installation(options.home.absolute(), options.data.absolute(), _port()).environment()
+    return subprocess.run(command, env=environment).returncode
+
+
+def _called_here(options: argparse.Namespace, arguments: Sequence[str]) -> list[str]:
+    """Let the lines of ``nights backfill`` name airflow as it is called for this installation."""
+    if arguments[:1] != ["backfill"] or "--airflow" in arguments:
+        return []
+    folders = ["--home", str(options.home.absolute()), "--data", str(options.data.absolute())]
+    is_default = (options.home, options.data) == (PROJECT_ROOT / ".airflow", PROJECT_ROOT / "data")
+    return [
+        "--airflow",
+        shlex.join([sys.executable, "-m", "apogee_local", *([] if is_default else folders), "airflow"]),
+    ]
+
+
+def _installation(options: argparse.Namespace) -> Installation:
+    port = _port()
+    if not port_is_free(port):
+        raise AirflowError(
+            f"port {port} is taken, maybe by another Airflow: stop that, or choose one, e.g. AIRFLOW_PORT=8090 make run."
+        )
+    return Installation(options.home.absolute(), options.data.absolute(), port)
+
+
+def _port() -> int:
+    port = os.environ.get("AIRFLOW_PORT", "8080")
+    if not port.isdigit() or not 1024 <= int(port) <= 65535:
+        raise AirflowError(
+            f"AIRFLOW_PORT is {port!r}: expected a port from 1024 to 65535, e.g. AIRFLOW_PORT=8090 make run."
+        )
+    return int(port)
+
+
+def _make_archive(data_dir: Path) -> None:
+    """Write the synthetic archive and training set; a training set that is there stays as it is.
+
+    A data folder that this command did not make may hold somebody's archive: nothing is mixed with it.
+    """
+    _say(1, "a synthetic archive: 3 nights, 2 telescopes, one damaged file, and a training set")
+    if data_dir.is_dir() and any(data_dir.iterdir()) and not (data_dir / MARKER).exists():
+        raise AirflowError(
+            f"{data_dir} holds data that make run did not make: use make serve for them, or move them elsewhere."
+        )
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / MARKER).touch()
+    command = [sys.executable, "-m", "apogee_labels.simulation", str(data_dir / "sas"), "--nights", str(len(NIGHTS))]
+    if not (training_set := data_dir / "training_set.pkl").exists():
+        command += ["--training-set", str(training_set)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise AirflowError(f"the synthetic archive could not be made (`{' '.join(command[1:])}`).")
+
+
+def _process_nights(installation: Installation, processes: AirflowProcesses) -> bool:
+    """Let Airflow train the model and then process the nights; whether all nights ended well."""
+    with AirflowRest(installation.url, USER, installation.password) as rest:
+        _wait_for_dags(rest, processes)
+        _say(4, "the model, trained by the DAG cannon_training when it sees the training set")
+        rest.unpause("cannon_training")
+        _wait_for_model(processes)
+        _say(5, "the nights, by a backfill over their dates: a few minutes, or nothing where that was done before")
+        for telescope in OBSERVATORIES:
+            _backfill(rest, telescope)
+        ends = [_follow(rest, processes, telescope) for telescope in OBSERVATORIES]
+        rest.unpause("cannon_reanalysis")  # for the models to come
+    return all(ends)
+
+
+def _wait_for_dags(rest: AirflowRest, processes: AirflowProcesses, timeout: float = 120.0) -> None:
+    """Wait until the DAG files are parsed, or say what is wrong with them."""
+    wanted = {
+        "cannon_training",
+        "cannon_reanalysis",
+        "apogee_stars",
+        *(f"apogee_nightly_{name}" for name in OBSERVATORIES),
+    }
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        processes.keep_running()
+        if wanted <= {dag["dag_id"] for dag in rest.get("dags", limit=100)["dags"]}:
+            return
+        if errors := rest.get("importErrors")["import_errors"]:
+            raise AirflowError(f"a DAG file cannot be read: {errors[0]['filename']}:\n{errors[0]['stack_trace']}")
+        time.sleep(1.0)
+    raise AirflowError(f"the DAGs did not appear in {timeout:.0f} s; see {processes.log_path('dag-processor')}.")
+
+
+def _wait_for_model(processes: AirflowProcesses, timeout: float = 300.0) -> None:
+    from apogee_labels.catalog import Catalog
+    from apogee_labels.core.settings import Settings
+
+    settings = Settings()
+    deadline = time.monotonic() + timeout
+    with Catalog.open(settings.catalog_url) as catalog:
+        while (model := catalog.model_in_force(settings.model_name)) is None:
+            processes.keep_running()
+            if time.monotonic() > deadline:
+                raise AirflowError(
+                    f"no model is in force after {timeout:.0f} s: look at the task train of cannon_training in the UI, "
+                    f"or at the logs below {processes.logs.parent}."
+                )
+            time.sleep(1.0)
+    print(f"      model {model.id[:12]}: {model.n_stars} stars, {', '.join(model.label_names)}, {model.seconds:.1f} s")
+
+
+def _backfill(rest: AirflowRest, telescope: str) -> None:
+    """Ask for the nights; those that were run before are left alone, unless they failed."""
+    site, dag_id = OBSERVATORIES[telescope], f"apogee_nightly_{telescope}"
+    # Paused while the runs are made: when SQLite is busy Airflow takes them back, and its scheduler must not have seen them.
+    rest.pause(dag_id)
+    first, last = site.interval(NIGHTS[0])[0], site.interval(NIGHTS[-1])[0]
+    # One file an instance, as a nightly run has it, so that the grid shows each star by its name.
+    conf = {"backfill_batch": 1}
+    rest.backfill(dag_id, first.isoformat(), last.isoformat(), conf=conf, reprocess="failed")
+    rest.unpause(dag_id)
+
+
+def _follow(rest: AirflowRest, processes: AirflowProcesses, telescope: str, timeout: float = 900.0) -> bool:
+    """Print each night as it ends; ask again for nights whose runs Airflow took back.  Whether all ended well."""
+    site, told = OBSERVATORIES[telescope], dict[int, str]()
+    wanted = {site.interval(mjd)[0].strftime("%Y-%m-%dT%H:%M"): mjd for mjd in NIGHTS}
+    deadline, ask_again = time.monotonic() + timeout, time.monotonic() + ASK_AGAIN
+    while len(told) < len(NIGHTS):
+        processes.keep_running()
+        runs = [(wanted.get((run["logical_date"] or "")[:16]), run) for run in rest.runs(f"apogee_nightly_{telescope}")]
+        for mjd, run in runs:
+            if mjd and mjd not in told and run["state"] in FINISHED:
+                told[mjd] = run["state"]
+                print(f"      {telescope} MJD {mjd}, evening of {site.local_date(mjd)}: {run['state']}", flush=True)
+        if not {mjd for mjd, _ in runs}.issuperset(NIGHTS) and time.monotonic() > ask_again:
+            _backfill(rest, telescope)
+            ask_again = time.monotonic() + ASK_AGAIN
+        if time.monotonic() > deadline:
+            raise AirflowError(f"the nights of {telescope} are not done after {timeout:.0f} s; see the grid in the UI.")
+        time.sleep(1.0)
+    return set(told.values()) == {"success"}
+
+
+def _tell() -> None:
+    """Print what came out, from the catalogue and the truth that the simulator kept."""
+    _say(6, "what came out")
+    for text in (*night_summaries(), comparison()):
+        print(text)
+
+
+def _serve(processes: AirflowProcesses) -> None:
+    print("It serves until you press Ctrl-C.", flush=True)
+    while True:
+        processes.keep_running()
+        time.sleep(1.0)
+
+
+def _say(step: int, what: str, steps: Sequence[int] = range(1, 7)) -> None:
+    print(f"[{step}/{steps[-1]}] {what}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
