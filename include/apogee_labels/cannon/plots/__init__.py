@@ -12,13 +12,11 @@ from apogee_labels.cannon.plots.held_out import NothingToPlotError
 from apogee_labels.cannon.plots.pages import write_plots
 from apogee_labels.cannon.plots.scatter import scatter_spectrum
 from apogee_labels.cannon.plots.theta import theta_spectra
-from apogee_labels.pipeline.stars.visit_plots import labels_of_visits
 
 __all__ = [
     "NothingToPlotError",
     "chi_square_distribution",
     "error_against_snr",
-    "labels_of_visits",
     "one_to_one",
     "scatter_spectrum",
     "theta_spectra",

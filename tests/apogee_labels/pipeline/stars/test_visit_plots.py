@@ -9,8 +9,8 @@ import pytest
 from astropy.table import Table
 
 from apogee_labels.cannon.flags import ResultFlag
-from apogee_labels.cannon.plots import NothingToPlotError, labels_of_visits
-from apogee_labels.pipeline.stars.visit_plots import label_names
+from apogee_labels.cannon.plots import NothingToPlotError
+from apogee_labels.pipeline.stars.visit_plots import label_names, labels_of_visits
 
 N_VISITS = 12
 FLAGGED = {3: ResultFlag.LOW_SNR | ResultFlag.FEW_TRAINING_STARS, 7: ResultFlag.HIGH_CHI_SQUARE}
