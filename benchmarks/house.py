@@ -1,7 +1,7 @@
 """How large the house is, and what a change touches: the table of ARCHITECTURE.md.
 
-Run it by ``python -m benchmarks.house``; ``--before REVISION`` puts an older state of the repository beside the present one.  What a
-change touches is counted on a change of its kind that was made: the source files that name it.
+Run it by ``python -m benchmarks.house``; ``--before REVISION`` puts an older state of the repository beside the present one.
+What a change touches is counted on a change of its kind that was made: the source files that name it.
 """
 
 from __future__ import annotations
