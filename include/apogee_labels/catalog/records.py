@@ -258,6 +258,26 @@ class RejectionRecord:
         return digest_of(subject=self.subject, stage=self.stage.value, reader_version=self.reader_version)
 
 
+class Night(NamedTuple):
+    """A night at a telescope, by its SDSS MJD."""
+
+    telescope: str
+    mjd: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOfNight:
+    """A run over a night: by which model, when it listed its files and when it published (None: not yet), its summary."""
+
+    telescope: str
+    mjd: int
+    run_id: str
+    model_id: str | None
+    listed_at: datetime
+    published_at: datetime | None
+    summary: Mapping[str, object] | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NightFile:
     """A file that a night's run listed; ``digest`` is its content then, if it had one."""

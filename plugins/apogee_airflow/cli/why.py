@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def lines_of_night(status: NightStatus, *, every_file: bool = False) -> Iterator[str]:
     """Yield the verdict, the counts, the files (without the done ones, unless `every_file`) and the runs of a night."""
     from apogee_labels.apogee.archive.nights import observatory
-    from apogee_labels.catalog.queries.file_status import FileStatus
+    from apogee_labels.catalog.queries.states import FileStatus
     from apogee_labels.core.identity import short
 
     site = observatory(status.night.telescope)
@@ -57,7 +57,7 @@ def _sentence(row: NightRow) -> str:
 
 
 def _done_and_rejected(row: NightRow) -> tuple[str, str]:
-    from apogee_labels.catalog.queries.file_status import FileStatus
+    from apogee_labels.catalog.queries.states import FileStatus
 
     return str(row.counts[FileStatus.DONE]), str(row.counts[FileStatus.REJECTED])
 

@@ -33,8 +33,8 @@ def client(workspace: Workspace) -> Client:
 
 def reject_with(workspace: Workspace, message: str) -> str:
     """Reject the first file of the night; returns its path."""
-    file = workspace.catalog.files_of_night("apo25m", 59280)[0]
-    workspace.catalog.record_rejection(
+    file = workspace.catalog.archive.files_of_night("apo25m", 59280)[0]
+    workspace.catalog.rejections.record(
         RejectionRecord(
             subject=str(file.digest), path=file.path, stage=Stage.READ, reason=Reason.EMPTY, message=message,
             reader_version=READER_VERSION,
@@ -76,7 +76,7 @@ def test_an_overview_links_to_its_nights(client: Client, workspace: Workspace) -
 def test_a_night_that_stands_out_is_marked(client: Client, workspace: Workspace) -> None:
     assert "tands out" not in client.get(NIGHT).text + client.get("/apogee/nights").text
     drift = {"stands_out": ["S/N <b>is low</b>"]}
-    workspace.catalog.record_publication("apo25m", 59280, RUN, {"drift": drift})
+    workspace.catalog.nights.record_publication("apo25m", 59280, RUN, {"drift": drift})
     assert '<p class="verdict">This night stands out: S/N &lt;b&gt;is low&lt;/b&gt;</p>' in client.get(NIGHT).text
     overview = client.get("/apogee/nights").text
     assert overview.count("Stands out.</strong>") == 1

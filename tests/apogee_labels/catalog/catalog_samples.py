@@ -12,7 +12,7 @@ from sqlalchemy import insert
 
 from apogee_labels.catalog import Catalog
 from apogee_labels.catalog.db import schema
-from apogee_labels.catalog.db.part import row_of
+from apogee_labels.catalog.db.rows import row_of
 from apogee_labels.catalog.records import (
     ArchiveFile,
     LabelValue,
@@ -164,13 +164,13 @@ def analysed(
 ) -> ResultRecord:
     """A star's file with this content is scanned, read, normalised as a stack and analysed by the model `by`."""
     digest = digest or content(name)
-    catalog.index_files([archive_file(name, digest=digest)])
-    catalog.record_spectrum(spectrum(name, digest=digest, nights=nights))
+    catalog.archive.index([archive_file(name, digest=digest)])
+    catalog.spectra.record(spectrum(name, digest=digest, nights=nights))
     normalized = normalization(digest)
-    if catalog.normalization(normalized.id) is None:
-        catalog.record_normalization(normalized)
+    if catalog.normalizations.get(normalized.id) is None:
+        catalog.normalizations.record(normalized)
     found = result(normalized.id, model(by).id, rows=(row(teff=teff),), minutes=minutes)
-    catalog.record_result(found)
+    catalog.results.record(found)
     return found
 
 

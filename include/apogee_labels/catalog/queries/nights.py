@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, desc, func, insert, select, update
 
 from apogee_labels.catalog.db import schema
 from apogee_labels.catalog.db.database import CatalogError, upsert
-from apogee_labels.catalog.db.part import as_fields, columns_for, row_of
-from apogee_labels.catalog.queries.archive_index import ArchiveIndex
+from apogee_labels.catalog.db.rows import Subject, as_fields, columns_for, row_of
+from apogee_labels.catalog.queries.archive import Archive
+from apogee_labels.catalog.queries.normalizations import Normalizations
 from apogee_labels.catalog.queries.outcomes import Evidence, contents_of, decide_outcomes
-from apogee_labels.catalog.queries.products import Products
+from apogee_labels.catalog.queries.rejections import Rejections
+from apogee_labels.catalog.queries.results import Results
+from apogee_labels.catalog.queries.states import NightRange
 from apogee_labels.catalog.records import (
     Expected,
     ListedState,
     Listing,
+    Night,
     NightFile,
     NightOutcome,
+    RunOfNight,
     subject_of_path,
     utc_now,
 )
 
 RUN = schema.night_run
 FILE = schema.night_file
+RUNS_A_NIGHT = 4
+"""So many runs of a night are read for each night that is asked for: runs that are repeated more often hide older nights."""
 
 
-class Nights(ArchiveIndex, Products):
-    """The catalogue's methods about the runs of a night."""
+class Nights(Subject):
+    """The runs over each night."""
 
     def record_listing(
         self,
@@ -60,7 +69,7 @@ class Nights(ArchiveIndex, Products):
             files = tuple(NightFile(**as_fields(row)) for row in connection.execute(query.order_by(FILE.c.path)))
         return Listing(**as_fields(run), files=files)
 
-    def listed_nights(self, telescope: str, mjds: Collection[int]) -> set[int]:
+    def listed(self, telescope: str, mjds: Collection[int]) -> set[int]:
         """Return those of `mjds` that some run has listed."""
         query = select(RUN.c.mjd).where(RUN.c.telescope == telescope, RUN.c.mjd.in_(mjds)).distinct()
         with self._database.read() as connection:
@@ -108,7 +117,64 @@ class Nights(ArchiveIndex, Products):
         last = {(summary["mjd"], summary["telescope"]): summary for summary in summaries}
         return [last[night] for night in sorted(last)]
 
-    def night_outcome(
+    def runs(self, nights: NightRange) -> list[RunOfNight]:
+        """Return the runs over `nights`, those that listed their files last at the end."""
+        query = (
+            select(*columns_for(RunOfNight, RUN))
+            .where(RUN.c.mjd.between(nights.first, nights.last), RUN.c.telescope.in_(nights.telescopes))
+            .order_by(RUN.c.listed_at, RUN.c.run_id)
+        )
+        with self._database.read() as connection:
+            return [RunOfNight(**as_fields(row)) for row in connection.execute(query)]
+
+    def count_listed(self, night: Night) -> dict[str, Counter[ListedState]]:
+        """Return how many files each run of a night listed, by what it found about them."""
+        query = (
+            select(FILE.c.run_id, FILE.c.state, func.count())
+            .where(FILE.c.telescope == night.telescope, FILE.c.mjd == night.mjd)
+            .group_by(FILE.c.run_id, FILE.c.state)
+        )
+        counts: dict[str, Counter[ListedState]] = {}
+        with self._database.read() as connection:
+            for run_id, state, number in connection.execute(query):
+                counts.setdefault(run_id, Counter())[state] = number
+        return counts
+
+    def of_run(self, telescope: str, run_id: str) -> Night | None:
+        """Return the night whose files a run listed, if it listed anything yet."""
+        query = select(RUN.c.telescope, RUN.c.mjd).where(RUN.c.telescope == telescope, RUN.c.run_id == run_id)
+        with self._database.read() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else Night(*found)
+
+    def recent(self, telescopes: Iterable[str], number: int, last: int) -> list[int]:
+        """Return the newest `number` MJDs up to `last` for which there is a file or a run, the newest first."""
+        seen = select(schema.visit.c.mjd).where(schema.visit.c.mjd <= last)
+        run = select(RUN.c.mjd).where(RUN.c.mjd <= last, RUN.c.telescope.in_(list(telescopes)))
+        with self._database.read() as connection:
+            found: set[int] = set()
+            for query in (seen, run):
+                found.update(connection.scalars(query.distinct().order_by(desc("mjd")).limit(number)))
+        return sorted(found, reverse=True)[:number]
+
+    def summaries_before(
+        self, telescope: str, mjd: int, model_id: str, number: int
+    ) -> list[tuple[int, Mapping[str, Any]]]:
+        """Return the MJDs and summaries of the last `number` nights before one that runs of a model have published.
+
+        Newest first; of several runs of a night the one that published last comes first, and all of them are there.
+        """
+        query = (
+            select(RUN.c.mjd, RUN.c.summary)
+            .where(RUN.c.telescope == telescope, RUN.c.mjd < mjd, RUN.c.model_id == model_id)
+            .where(RUN.c.published_at.is_not(None))
+            .order_by(RUN.c.mjd.desc(), RUN.c.published_at.desc())
+            .limit(RUNS_A_NIGHT * number)
+        )
+        with self._database.read() as connection:
+            return [(found.mjd, found.summary or {}) for found in connection.execute(query)]
+
+    def outcome(
         self,
         telescope: str,
         mjd: int,
@@ -142,7 +208,7 @@ class Nights(ArchiveIndex, Products):
         self, listing: Listing, expected: Callable[[str, str | None], Expected], reader_version: str
     ) -> Evidence:
         paths = [file.path for file in listing.files]
-        indexed = self.indexed(paths)
+        indexed = Archive(self._database).indexed(paths)
         contents = {file.path: contents_of(file, indexed.get(file.path)) for file in listing.files}
         digests = {digest for found in contents.values() for digest in found}
         products = {digest: expected(digest, listing.model_id) for digest in digests}
@@ -152,9 +218,11 @@ class Nights(ArchiveIndex, Products):
         return Evidence(
             contents=contents,
             expected=products,
-            results=self.results(item.result_id for item in products.values() if item.result_id is not None),
-            normalizations=self.normalizations(item.normalization_id for item in products.values()),
-            rejections=self.rejections(subjects, reader_version),
+            results=Results(self._database).existing(
+                item.result_id for item in products.values() if item.result_id is not None
+            ),
+            normalizations=Normalizations(self._database).find(item.normalization_id for item in products.values()),
+            rejections=Rejections(self._database).find(subjects, reader_version),
         )
 
 

@@ -42,7 +42,7 @@ class KnownFiles:
 
     def look_up(self, paths: Sequence[str]) -> None:
         """Ask about the contents that the index expects at these paths."""
-        self._entries = self._workspace.catalog.indexed(paths)
+        self._entries = self._workspace.catalog.archive.indexed(paths)
         self._ask({entry.digest for entry in self._entries.values() if entry.digest})
 
     def is_indexed(self, path: str, glance: Glance, content: str) -> bool:
@@ -77,7 +77,7 @@ class KnownFiles:
     def _ask(self, contents: Collection[str]) -> None:
         catalog = self._workspace.catalog
         identities = [normalization_id(content, self._parts) for content in contents]
-        self._products |= catalog.normalizations(identities)
-        self._stars |= {digest: spectrum.obj for digest, spectrum in catalog.spectra(contents).items()}
-        self._rejections |= catalog.rejections([*contents, *identities], READER_VERSION)
+        self._products |= catalog.normalizations.find(identities)
+        self._stars |= {digest: spectrum.obj for digest, spectrum in catalog.spectra.find(contents).items()}
+        self._rejections |= catalog.rejections.find([*contents, *identities], READER_VERSION)
         self._asked |= set(contents)

@@ -204,7 +204,7 @@ class _Run:
         """Put on record what is made; a file that the catalogue does not take has that for its outcome."""
         if not self.unrecorded:
             return
-        faults = record_together(list(self.unrecorded.values()), self.workspace.catalog.record_normalized_files)
+        faults = record_together(list(self.unrecorded.values()), self.workspace.catalog.normalizations.record_files)
         for (index, made), fault in zip(self.unrecorded.items(), faults, strict=True):
             if fault is None:
                 self.known.add(made)

@@ -62,7 +62,7 @@ def look_at_folder(workspace: Workspace, folder: str | Path, *, settle_time: flo
         Seconds for which a file must not have changed.
     """
     glances = dict(_glances(watched_folder(workspace, folder)))
-    known = workspace.catalog.signatures(glances)
+    known = workspace.catalog.archive.signatures(glances)
     new = [
         path for path, glance in glances.items()
         if path not in known or known[path].state not in SETTLED or known[path][:2] != glance
@@ -79,7 +79,7 @@ def list_folder(
     look = look_at_folder(workspace, folder, settle_time=settle_time)
     register_arrivals(workspace, look.new)
     glances = dict(_glances(watched_folder(workspace, folder)))
-    entries = workspace.catalog.indexed(glances).values()
+    entries = workspace.catalog.archive.indexed(glances).values()
     states = states_of(workspace, entries, identities, model_id)
     due = tuple(sorted(entry.path for entry, state in states.items() if state is ListedState.DUE))
     log.info(

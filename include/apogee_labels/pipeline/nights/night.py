@@ -55,12 +55,12 @@ class NightLook:
 def look_at_night(workspace: Workspace, telescope: str, mjd: int, *, settle_time: float = 0.0) -> NightLook:
     """Scan the archive (see :func:`apogee_labels.pipeline.ingest.scan.scan_archive`): what of a night has come."""
     scan_archive(workspace, telescope, settle_time=settle_time)
-    files = workspace.catalog.files_of_night(telescope, mjd)
+    files = workspace.catalog.archive.files_of_night(telescope, mjd)
     newest = max((entry.mtime_ns for entry in files), default=None)
     return NightLook(
         len(files),
         datetime.fromtimestamp(newest / 1e9, UTC) if newest is not None else None,
-        sum(_may_be_of(entry.path, mjd) for entry in workspace.catalog.files_being_written(telescope)),
+        sum(_may_be_of(entry.path, mjd) for entry in workspace.catalog.archive.files_being_written(telescope)),
         digest_of(files=[[entry.path, entry.digest] for entry in files]),
     )
 
@@ -120,7 +120,9 @@ def list_night(
     """
     started = time.perf_counter()
     scan_archive(workspace, night.telescope, since=since, settle_time=settle_time)
-    states = states_of(workspace, workspace.catalog.files_of_night(night.telescope, night.mjd), identities, model_id)
+    states = states_of(
+        workspace, workspace.catalog.archive.files_of_night(night.telescope, night.mjd), identities, model_id
+    )
     if scope.reprocess:
         states = dict.fromkeys(states, ListedState.DUE)
     others = states_of(
@@ -128,7 +130,7 @@ def list_night(
     )  # an older model's labels are not late
     late = {entry: state for entry, state in others.items() if state is ListedState.DUE and entry not in states}
     states |= late
-    workspace.catalog.record_listing(
+    workspace.catalog.nights.record_listing(
         night.telescope,
         night.mjd,
         night.run_id,
@@ -150,11 +152,11 @@ def _late(workspace: Workspace, night: NightKey, scope: Scope) -> list[ArchiveFi
     catalog, telescope = workspace.catalog, night.telescope
     before = range(night.mjd - scope.late_nights, night.mjd)
     awaited = set(before[max(0, scope.first_night - before.start) :] if scope.first_night is not None else ())
-    awaited -= catalog.listed_nights(telescope, awaited)
+    awaited -= catalog.nights.listed(telescope, awaited)
     # Runs that catch up together would otherwise all do the same files; what has ended, or is a day old, is no excuse.
-    left = {entry.path for entry in catalog.files_of_nights(telescope, awaited)}
-    left |= catalog.paths_under_way(telescope, night.run_id, utc_now() - UNDER_WAY)
-    late = catalog.files_of_nights(telescope, before) + catalog.files_of_no_night(telescope)
+    left = {entry.path for entry in catalog.archive.files_of_nights(telescope, awaited)}
+    left |= catalog.nights.paths_under_way(telescope, night.run_id, utc_now() - UNDER_WAY)
+    late = catalog.archive.files_of_nights(telescope, before) + catalog.archive.files_of_no_night(telescope)
     return [entry for entry in late if entry.path not in left]
 
 
@@ -166,11 +168,11 @@ def states_of(
     subjects = {entry: entry.digest or subject_of_path(entry.path) for entry in files}
     expected = {entry: identities(subject, model_id) for entry, subject in subjects.items()}
     normalizations = [item.normalization_id for item in expected.values()]
-    rejected = workspace.catalog.rejections([*subjects.values(), *normalizations], READER_VERSION)
+    rejected = workspace.catalog.rejections.find([*subjects.values(), *normalizations], READER_VERSION)
     if model_id is None:
-        complete = set(workspace.catalog.normalizations(normalizations))
+        complete = set(workspace.catalog.normalizations.find(normalizations))
     else:
-        complete = workspace.catalog.results(item.result_id for item in expected.values() if item.result_id)
+        complete = workspace.catalog.results.existing(item.result_id for item in expected.values() if item.result_id)
 
     def state(entry: ArchiveFile) -> ListedState:
         normalization, result = expected[entry]

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
-from apogee_labels.catalog.queries.file_status import FileStatus, MadeWith, NightRange
-from apogee_labels.catalog.queries.night_status import FileNow, Night, RejectionByPath, RunOfNight
-from apogee_labels.catalog.records import ListedState, RejectionRecord, subject_of_path
+from apogee_labels.catalog.queries.states import FileNow, FileStatus, MadeWith, NightRange, RejectionByPath
+from apogee_labels.catalog.records import ListedState, Night, RejectionRecord, RunOfNight, subject_of_path
 from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
 from apogee_labels.pipeline.nights.drift import stands_out
 from apogee_labels.pipeline.nights.night_verdict import MEANING, Verdict, verdict
@@ -129,15 +128,15 @@ def night_status(workspace: Workspace, telescope: str, mjd: int, *, now: datetim
     nights = NightRange([telescope], mjd, mjd)
     identities, made = _made(workspace)
     by_path = _rejected_by_path(workspace, nights, made, identities)
-    found = workspace.catalog.files_now(nights, made)
+    found = workspace.catalog.states.files(nights, made)
     rejected = {file.digest for file in found if file.status is FileStatus.REJECTED and file.digest}
-    by_content = workspace.catalog.rejections(rejected, READER_VERSION)
+    by_content = workspace.catalog.rejections.find(rejected, READER_VERSION)
     files = tuple(
         sorted(_reports(found, {each.file.path: each for each in by_path}, by_content), key=lambda file: file.path)
     )
-    runs = tuple(workspace.catalog.runs_of_nights(nights))
+    runs = tuple(workspace.catalog.nights.runs(nights))
     judged = verdict(night, Counter(file.status for file in files), runs, now or datetime.now(UTC))
-    return NightStatus(night, made.model_id, files, runs, workspace.catalog.count_listed(night), judged)
+    return NightStatus(night, made.model_id, files, runs, workspace.catalog.nights.count_listed(night), judged)
 
 
 def nights_overview(
@@ -157,13 +156,13 @@ def nights_overview(
     """
     nights = NightRange([observatory(telescope).telescope for telescope in telescopes], first, last)
     identities, made = _made(workspace)
-    counts = workspace.catalog.count_files(nights, made)
+    counts = workspace.catalog.states.count(nights, made)
     for each in _rejected_by_path(workspace, nights, made, identities):
         of_night = counts[Night(each.file.telescope, each.file.mjd)]
         of_night[each.file.status] -= 1
         of_night[FileStatus.REJECTED] += 1
     runs: dict[Night, list[RunOfNight]] = {}
-    for run in workspace.catalog.runs_of_nights(nights):
+    for run in workspace.catalog.nights.runs(nights):
         runs.setdefault(Night(run.telescope, run.mjd), []).append(run)
     newest_first = sorted({*counts, *runs}, key=lambda night: (-night.mjd, night.telescope))
     now = now or datetime.now(UTC)
@@ -182,7 +181,7 @@ def _stands_out(runs: Sequence[RunOfNight]) -> tuple[str, ...]:
 
 def _made(workspace: Workspace) -> tuple[ResultIdentities, MadeWith]:
     identities = nightly_identities(workspace.settings)
-    model = workspace.catalog.model_in_force(workspace.settings.model_name)
+    model = workspace.catalog.models.in_force(workspace.settings.model_name)
     made = MadeWith(
         normalization=identities.normalization,
         inference=identities.inference,
@@ -196,7 +195,7 @@ def _rejected_by_path(
     workspace: Workspace, nights: NightRange, made: MadeWith, identities: ResultIdentities
 ) -> list[RejectionByPath]:
     """Return the newest such rejection of each file that one holds for."""
-    candidates = workspace.catalog.rejections_by_path(nights, made)
+    candidates = workspace.catalog.states.rejections_by_path(nights, made)
     return list({each.file: each for each in candidates if _holds(each, identities)}.values())
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apogee_labels.apogee.archive.nights import observatory
-from apogee_labels.catalog.queries.file_status import KEEPS_OPEN, FileStatus
-from apogee_labels.catalog.queries.night_status import Night, RunOfNight
+from apogee_labels.catalog.queries.states import KEEPS_OPEN, FileStatus
+from apogee_labels.catalog.records import Night, RunOfNight
 
 MEANING: Mapping[FileStatus, str] = {
     FileStatus.DONE: "it has a result by the model in force",

@@ -129,22 +129,22 @@ def publish_night(workspace: Workspace, night: NightKey, identities: ResultIdent
         The run never listed its files: its listing failed.
     """
     site = observatory(night.telescope)
-    outcome = workspace.catalog.night_outcome(
+    outcome = workspace.catalog.nights.outcome(
         night.telescope, night.mjd, night.run_id, expected=identities, reader_version=READER_VERSION
     )
     product = write_night_table(workspace, night.telescope, night.mjd, outcome.model_id, identities)
     for mjd in _other_nights(workspace, night, outcome, visits=identities.visits):
         write_night_table(workspace, night.telescope, mjd, outcome.model_id, identities)
-    listing = workspace.catalog.listing(night.telescope, night.mjd, night.run_id)
+    listing = workspace.catalog.nights.listing(night.telescope, night.mjd, night.run_id)
     results = [file.result_id for file in outcome.files if file.result_id]
-    twice = workspace.catalog.made_again(results, listing.listed_at) if listing else 0
+    twice = workspace.catalog.duplicates.count_since(results, listing.listed_at) if listing else 0
     drift = drift_of_night(workspace, night.telescope, night.mjd, outcome.model_id, results, identities)
     evening = site.local_date(night.mjd)
     summary = NightSummary(
         outcome, evening, site.timezone, product.path, product.n_stars, twice, drift,
         product.content if product.written else "", product.written,
     )  # fmt: skip
-    workspace.catalog.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
+    workspace.catalog.nights.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
     return summary
 
 
@@ -154,7 +154,7 @@ def _other_nights(workspace: Workspace, night: NightKey, outcome: NightOutcome, 
     It came late, was seen again, or what its file holds now is bad, or lacks a visit that it had: then it is listed still.
     """
     news = [file.path for kind in (FileOutcome.DONE, FileOutcome.REJECTED) for file in outcome.having(kind)]
-    others = workspace.catalog.nights_of_stars(news) - {night.mjd}
+    others = workspace.catalog.archive.nights_of_stars(news) - {night.mjd}
     return sorted(mjd for mjd in others if workspace.night_path(night.telescope, mjd, visits=visits).exists())
 
 
@@ -185,9 +185,9 @@ def _model_of_table(workspace: Workspace, path: Path, model_id: str | None) -> M
     """
     from apogee_labels.fits.table_files import kept_header
 
-    in_force = workspace.catalog.model_in_force(workspace.settings.model_name)
+    in_force = workspace.catalog.models.in_force(workspace.settings.model_name)
     there = kept_header(path)
     if in_force and there and there.get("MODEL") == in_force.id != model_id:
         log.info("%s is by model %s, which came into force since: it stays so", path.name, short(in_force.id))
         return in_force
-    return workspace.catalog.model(model_id) if model_id else None
+    return workspace.catalog.models.get(model_id) if model_id else None

@@ -79,7 +79,7 @@ def file_outcomes(
     workspace: Workspace, paths: Sequence[str], identities: ResultIdentities, model_id: str | None
 ) -> list[StarOutcome]:
     """Return what the catalogue knows of the files at these paths, in their order, each named by its star."""
-    indexed = workspace.catalog.indexed(paths)
+    indexed = workspace.catalog.archive.indexed(paths)
     outcomes = []
     for path in paths:
         entry = indexed.get(path)
@@ -93,12 +93,12 @@ def _of_content(
     workspace: Workspace, obj: str, content: str, identities: ResultIdentities, model_id: str | None
 ) -> StarOutcome:
     expected = identities(content, model_id)
-    if expected.result_id and (result := workspace.catalog.result(expected.result_id)):
+    if expected.result_id and (result := workspace.catalog.results.get(expected.result_id)):
         return StarOutcome(obj, result)
-    rejected = workspace.catalog.rejections([content, expected.normalization_id], READER_VERSION)
+    rejected = workspace.catalog.rejections.find([content, expected.normalization_id], READER_VERSION)
     for rejection in rejected.values():
         return StarOutcome(obj, reason=rejection.reason, message=rejection.message)
-    if model_id is None and workspace.catalog.normalization(expected.normalization_id):
+    if model_id is None and workspace.catalog.normalizations.get(expected.normalization_id):
         return StarOutcome(
             obj, reason=Reason.BAD_MODEL, message="normalised, but there is no model: see the task train."
         )
@@ -106,7 +106,7 @@ def _of_content(
 
 
 def _absent(workspace: Workspace, obj: str, path: str) -> StarOutcome:
-    rejected = workspace.catalog.rejections([subject_of_path(path)], READER_VERSION)
+    rejected = workspace.catalog.rejections.find([subject_of_path(path)], READER_VERSION)
     for rejection in rejected.values():
         return StarOutcome(obj, reason=rejection.reason, message=rejection.message)
     return StarOutcome(obj, reason=Reason.MISSING, message=f"did not come: there is no {path}.")

@@ -94,7 +94,9 @@ def _products(workspace: Workspace, plan: TrainingPlan) -> tuple[list[_Found], C
     here = {
         star.obj: str(path) for star in plan.stars if (path := places[star.obj].path) is not None and path.is_file()
     }
-    indexed = {path: entry.digest for path, entry in workspace.catalog.indexed(here.values()).items() if entry.digest}
+    indexed = {
+        path: entry.digest for path, entry in workspace.catalog.archive.indexed(here.values()).items() if entry.digest
+    }
     known = _Known(workspace, plan.normalization, indexed)
     # A file that the index knows by another content, or not at all, is looked at itself.
     known.add({path: digest_file(path) for path in here.values() if path not in known.records | known.reasons})
@@ -121,8 +123,8 @@ class _Known:
     def add(self, contents: Mapping[str, str]) -> None:
         """Ask about the contents (digests) of some paths."""
         identities = {content: normalization_id(content, self.parameters) for content in contents.values()}
-        records = self.workspace.catalog.normalizations(identities.values())
-        rejections = self.workspace.catalog.rejections([*identities, *identities.values()], READER_VERSION)
+        records = self.workspace.catalog.normalizations.find(identities.values())
+        rejections = self.workspace.catalog.rejections.find([*identities, *identities.values()], READER_VERSION)
         for path, content in contents.items():
             rejection = rejections.get(content) or rejections.get(identities[content])
             if record := records.get(identities[content]):

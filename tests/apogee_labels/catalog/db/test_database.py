@@ -21,7 +21,7 @@ from apogee_labels.catalog.db.database import (
     update_or_insert,
     upsert,
 )
-from apogee_labels.catalog.db.part import row_of
+from apogee_labels.catalog.db.rows import row_of
 from apogee_labels.catalog.records import ArchiveFile
 from tests.apogee_labels.catalog.catalog_samples import archive_file, content, normalization
 
@@ -32,7 +32,7 @@ def test_a_relative_sqlite_path_is_made_absolute_and_its_folder_made(
     monkeypatch.chdir(tmp_path)
     with Catalog.open("sqlite:///some/where/catalog.db") as catalog:
         monkeypatch.chdir("/")
-        assert catalog.indexed() == {}
+        assert catalog.archive.indexed() == {}
         assert catalog.url == f"sqlite:///{tmp_path}/some/where/catalog.db"
     assert (tmp_path / "some" / "where" / "catalog.db").is_file()
 
@@ -76,8 +76,8 @@ def test_no_password_is_shown() -> None:
 
 def test_a_row_that_refers_to_nothing_is_refused(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match=r"no such row \(.*\): record a spectrum before"):
-        catalog.record_normalization(normalization(content("never read")))
-    assert catalog.duplicate_work()["normalization"] == 0
+        catalog.normalizations.record(normalization(content("never read")))
+    assert catalog.duplicates.counts()["normalization"] == 0
 
 
 def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
@@ -90,7 +90,7 @@ def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert catalog.indexed() == {}
+    assert catalog.archive.indexed() == {}
 
 
 @pytest.mark.parametrize("insertion", [insert_once, insert_or_pass])
@@ -98,7 +98,7 @@ def test_inserting_once_by_either_way(catalog: Catalog, insertion: object) -> No
     first, second = (row_of(archive_file(size=size), schema.archive_file) for size in (1, 2))
     with catalog._database.write() as connection:
         assert [insertion(connection, schema.archive_file, row) for row in (first, second)] == [True, False]
-    assert catalog.indexed()["/sas/star.fits"].size == 1
+    assert catalog.archive.indexed()["/sas/star.fits"].size == 1
 
 
 def test_inserting_without_conflict_clauses_still_refuses_what_refers_to_nothing(catalog: Catalog) -> None:
@@ -135,7 +135,7 @@ def open_files(folder: Path) -> set[str]:
 def test_one_connection_is_kept_and_none_outlives_the_catalogue(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     with Catalog.open(f"sqlite:///{path}") as catalog:
-        catalog.index_files([archive_file()])
+        catalog.archive.index([archive_file()])
         assert open_files(tmp_path) == {"catalog.db", "catalog.db-wal", "catalog.db-shm"}
         pool = catalog._database._reading.pool
         assert isinstance(pool, QueuePool)
@@ -146,16 +146,16 @@ def test_one_connection_is_kept_and_none_outlives_the_catalogue(tmp_path: Path) 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forking: here a thread may be left
 def test_a_forked_process_leaves_its_parent_s_connection_alone(tmp_path: Path) -> None:
     with Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}") as catalog:
-        catalog.index_files([archive_file("parent")])
+        catalog.archive.index([archive_file("parent")])
         child = os.fork()
         if child == 0:
-            catalog.index_files([archive_file("child")])
+            catalog.archive.index([archive_file("child")])
             own = database._inherited != []
             catalog.close()
             os._exit(0 if own else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        catalog.index_files([archive_file("after")])
-        assert catalog.indexed().keys() == {f"/sas/{name}.fits" for name in ("parent", "child", "after")}
+        catalog.archive.index([archive_file("after")])
+        assert catalog.archive.indexed().keys() == {f"/sas/{name}.fits" for name in ("parent", "child", "after")}
         assert database._inherited == []
 
 
@@ -181,8 +181,8 @@ def test_many_rows_are_inserted_in_the_order_of_their_keys(catalog: Catalog) -> 
 def test_a_value_that_its_column_does_not_take_is_a_fault_of_the_row(catalog: Catalog) -> None:
     """PostgreSQL refuses it, and trying again would not help; SQLite takes text of any length."""
     if catalog._database.url.get_backend_name() == "sqlite":
-        catalog.index_files([archive_file("x" * 2000)])
-        assert len(catalog.indexed()) == 1
+        catalog.archive.index([archive_file("x" * 2000)])
+        assert len(catalog.archive.indexed()) == 1
         return
     with pytest.raises(CatalogError, match="too long"):
-        catalog.index_files([archive_file("x" * 2000)])
+        catalog.archive.index([archive_file("x" * 2000)])

@@ -34,20 +34,20 @@ def expected(digest: str, model_id: str | None) -> Expected:
 
 
 def outcome_of(catalog: Catalog, *files: NightFile, pinned: bool = True) -> dict[str, FileOutcome]:
-    catalog.record_listing(*RUN, model().id if pinned else None, files, listed_at=EPOCH)
-    night = catalog.night_outcome(*RUN, expected=expected, reader_version="1")
+    catalog.nights.record_listing(*RUN, model().id if pinned else None, files, listed_at=EPOCH)
+    night = catalog.nights.outcome(*RUN, expected=expected, reader_version="1")
     return {file.path[5:-5]: file.outcome for file in night.files}
 
 
 def test_a_listing_comes_back_and_is_replaced_whole(with_model: Catalog) -> None:
-    assert with_model.listing(*RUN) is None
-    with_model.record_listing(*RUN, None, [listed("b"), listed("a", ListedState.COMPLETE)], listed_at=EPOCH)
-    first = with_model.listing(*RUN)
+    assert with_model.nights.listing(*RUN) is None
+    with_model.nights.record_listing(*RUN, None, [listed("b"), listed("a", ListedState.COMPLETE)], listed_at=EPOCH)
+    first = with_model.nights.listing(*RUN)
     assert first.files == (listed("a", ListedState.COMPLETE), listed("b"))
     assert (first.model_id, first.listed_at, first.published_at, first.summary) == (None, EPOCH, None, None)
-    with_model.record_publication(*RUN, {"files": 2}, published_at=moment(3))
-    with_model.record_listing(*RUN, model().id, [listed("c")], listed_at=moment(5))
-    second = with_model.listing(*RUN)
+    with_model.nights.record_publication(*RUN, {"files": 2}, published_at=moment(3))
+    with_model.nights.record_listing(*RUN, model().id, [listed("c")], listed_at=moment(5))
+    second = with_model.nights.listing(*RUN)
     assert second.files == (listed("c"),)
     assert (second.model_id, second.listed_at, second.published_at) == (model().id, moment(5), None)
 
@@ -55,32 +55,32 @@ def test_a_listing_comes_back_and_is_replaced_whole(with_model: Catalog) -> None
 def test_runs_do_not_touch_each_other(catalog: Catalog) -> None:
     others = [("apo25m", NIGHT, "manual"), ("apo25m", NIGHT + 1, RUN[2]), ("lco25m", NIGHT, RUN[2])]
     for run in others:
-        catalog.record_listing(*run, None, [listed("theirs")])
-    catalog.record_listing(*RUN, None, [])
-    catalog.record_publication(*RUN, {"files": 0})
-    assert catalog.listing(*RUN).files == ()
+        catalog.nights.record_listing(*run, None, [listed("theirs")])
+    catalog.nights.record_listing(*RUN, None, [])
+    catalog.nights.record_publication(*RUN, {"files": 0})
+    assert catalog.nights.listing(*RUN).files == ()
     for run in others:
-        assert catalog.listing(*run).files == (listed("theirs"),)
-        assert catalog.listing(*run).summary is None
+        assert catalog.nights.listing(*run).files == (listed("theirs"),)
+        assert catalog.nights.listing(*run).summary is None
 
 
 def test_a_publication_keeps_its_summary(catalog: Catalog) -> None:
-    catalog.record_listing(*RUN, None, [])
-    catalog.record_publication(*RUN, {"files": 0, "why": {"missing": 1}}, published_at=moment(1))
-    found = catalog.listing(*RUN)
+    catalog.nights.record_listing(*RUN, None, [])
+    catalog.nights.record_publication(*RUN, {"files": 0, "why": {"missing": 1}}, published_at=moment(1))
+    found = catalog.nights.listing(*RUN)
     assert (found.summary, found.published_at) == ({"files": 0, "why": {"missing": 1}}, moment(1))
 
 
 def test_what_was_never_listed_is_neither_published_nor_judged(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match="run 'scheduled__2021' of apo25m 59000 has no listing"):
-        catalog.record_publication(*RUN, {})
+        catalog.nights.record_publication(*RUN, {})
     with pytest.raises(CatalogError, match="record_listing comes first"):
-        catalog.night_outcome(*RUN, expected=expected, reader_version="1")
+        catalog.nights.outcome(*RUN, expected=expected, reader_version="1")
 
 
 def test_an_empty_night_has_an_outcome(catalog: Catalog) -> None:
-    catalog.record_listing(*RUN, None, [])
-    night = catalog.night_outcome(*RUN, expected=expected, reader_version="1")
+    catalog.nights.record_listing(*RUN, None, [])
+    night = catalog.nights.outcome(*RUN, expected=expected, reader_version="1")
     assert night.files == ()
     assert night.counts == dict.fromkeys(FileOutcome, 0)
 
@@ -88,11 +88,11 @@ def test_an_empty_night_has_an_outcome(catalog: Catalog) -> None:
 def test_each_outcome(with_model: Catalog) -> None:
     for name in ("done", "before"):
         analysed(with_model, name)
-    with_model.index_files([archive_file("bad"), archive_file("waiting")])
-    with_model.record_rejection(rejection(content("bad"), reason=Reason.EMPTY, message="zero bytes"))
+    with_model.archive.index([archive_file("bad"), archive_file("waiting")])
+    with_model.rejections.record(rejection(content("bad"), reason=Reason.EMPTY, message="zero bytes"))
     files = [listed("done"), listed("before", ListedState.COMPLETE), listed("bad"), listed("waiting")]
-    with_model.record_listing(*RUN, model().id, files)
-    night = with_model.night_outcome(*RUN, expected=expected, reader_version="1")
+    with_model.nights.record_listing(*RUN, model().id, files)
+    night = with_model.nights.outcome(*RUN, expected=expected, reader_version="1")
     assert (night.telescope, night.mjd, night.run_id, night.model_id) == (*RUN, model().id)
     assert night.counts == {
         FileOutcome.DONE: 1,
@@ -108,29 +108,29 @@ def test_each_outcome(with_model: Catalog) -> None:
 
 def test_without_a_model_normalising_is_all_there_is_to_do(with_model: Catalog) -> None:
     for name in ("normalized", "waiting"):
-        with_model.record_spectrum(spectrum(name))
-        with_model.index_files([archive_file(name)])
-    with_model.record_normalization(normalization(content("normalized")))
+        with_model.spectra.record(spectrum(name))
+        with_model.archive.index([archive_file(name)])
+    with_model.normalizations.record(normalization(content("normalized")))
     found = outcome_of(with_model, listed("normalized"), listed("waiting"), pinned=False)
     assert found == {"normalized": FileOutcome.NO_MODEL, "waiting": FileOutcome.UNFINISHED}
     assert outcome_of(with_model, listed("normalized"))["normalized"] is FileOutcome.UNFINISHED
 
 
 def test_a_result_by_another_model_does_not_count(with_model: Catalog) -> None:
-    with_model.record_model(model("second"))
+    with_model.models.record(model("second"))
     analysed(with_model, "star", by="second")
     assert outcome_of(with_model, listed("star")) == {"star": FileOutcome.UNFINISHED}
 
 
 def test_a_rejection_by_another_reader_does_not_count(with_model: Catalog) -> None:
-    with_model.record_rejection(rejection(content("star"), reader_version="0"))
+    with_model.rejections.record(rejection(content("star"), reader_version="0"))
     assert outcome_of(with_model, listed("star")) == {"star": FileOutcome.UNFINISHED}
 
 
 def test_a_file_rewritten_during_the_night_is_done_by_either_content(with_model: Catalog) -> None:
     old, new = content("old"), content("new")
     analysed(with_model, "star", digest=old)
-    with_model.index_files([archive_file("star", digest=new)])
+    with_model.archive.index([archive_file("star", digest=new)])
     assert outcome_of(with_model, listed("star", digest=old)) == {"star": FileOutcome.DONE}
     analysed(with_model, "star", digest=new)
     complete = listed("star", ListedState.COMPLETE, digest=old)
@@ -139,26 +139,26 @@ def test_a_file_rewritten_during_the_night_is_done_by_either_content(with_model:
 
 
 def test_a_rejected_content_that_was_replaced_by_a_good_one_is_done(with_model: Catalog) -> None:
-    with_model.record_rejection(rejection(content("torn")))
+    with_model.rejections.record(rejection(content("torn")))
     analysed(with_model, "star")
     assert outcome_of(with_model, listed("star", digest=content("torn"))) == {"star": FileOutcome.DONE}
 
 
 def test_a_file_that_vanished_after_it_was_listed_is_rejected(with_model: Catalog) -> None:
-    with_model.index_files([archive_file()])
-    with_model.record_rejection(rejection(subject_of_path("/sas/star.fits"), reason=Reason.MISSING, minutes=1))
+    with_model.archive.index([archive_file()])
+    with_model.rejections.record(rejection(subject_of_path("/sas/star.fits"), reason=Reason.MISSING, minutes=1))
     assert outcome_of(with_model, listed("star")) == {"star": FileOutcome.REJECTED}
 
 
 def test_a_file_that_was_missing_once_and_is_back_has_work_to_do(with_model: Catalog) -> None:
-    with_model.index_files([archive_file()])
-    with_model.record_rejection(rejection(subject_of_path("/sas/star.fits"), reason=Reason.MISSING, minutes=-1))
+    with_model.archive.index([archive_file()])
+    with_model.rejections.record(rejection(subject_of_path("/sas/star.fits"), reason=Reason.MISSING, minutes=-1))
     assert outcome_of(with_model, listed("star")) == {"star": FileOutcome.UNFINISHED}
 
 
 def test_a_directory_is_rejected_whenever_that_was_found(with_model: Catalog) -> None:
     path = "/sas/star.fits"
-    with_model.record_rejection(rejection(subject_of_path(path), reason=Reason.NOT_A_FILE, minutes=-1))
+    with_model.rejections.record(rejection(subject_of_path(path), reason=Reason.NOT_A_FILE, minutes=-1))
     folder = NightFile(path=path, digest=None, state=ListedState.REJECTED)
     assert outcome_of(with_model, folder) == {"star": FileOutcome.REJECTED}
     never = NightFile(path="/sas/other.fits", digest=None, state=ListedState.DUE)

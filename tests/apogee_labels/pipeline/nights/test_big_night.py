@@ -46,7 +46,7 @@ def indexed(workspace: Workspace) -> list[ArchiveFile]:
                 apred="dr17", snr=100.0, n_visits=1, starflag=0, reader_version=READER_VERSION, visits=(visit,),
             )
         )  # fmt: skip
-    workspace.catalog.record_arrivals(spectra, files)
+    workspace.catalog.archive.record_arrivals(spectra, files)
     with workspace.lock("scan-apo25m") as note:
         note.write_text(repr(time.time()))
     return files
@@ -62,7 +62,7 @@ def test_each_file_is_in_one_batch_and_has_an_outcome_of_its_own(
     assert len(batches(due, max_batches=300, at_least=64)) == 63, "a backfill's"
     first, *others = indexed
     assert first.digest is not None
-    workspace.catalog.record_rejection(
+    workspace.catalog.rejections.record(
         RejectionRecord(
             subject=first.digest, path=first.path, stage=Stage.READ, reason=Reason.UNREADABLE, message="cut short",
             reader_version=READER_VERSION,

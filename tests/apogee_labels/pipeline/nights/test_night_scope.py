@@ -104,7 +104,7 @@ def test_reprocessing_takes_all_files_of_the_night_and_of_no_other(
         infer_labels(workspace, [item.normalization_id], model_id, InferenceParameters())
     assert listed(FIRST, Scope(), model_id, "second") == set()
     assert listed(FIRST, Scope(reprocess=True), model_id, "third") == files(survey, FIRST)
-    listing = workspace.catalog.listing(TELESCOPE, FIRST, "third")
+    listing = workspace.catalog.nights.listing(TELESCOPE, FIRST, "third")
     assert listing is not None
     assert {file.state for file in listing.files} == {ListedState.DUE}
     outcome = publish_night(workspace, NightKey(TELESCOPE, FIRST, "third"), identities).outcome

@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 
 from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
-from apogee_labels.catalog.queries.file_status import FileStatus
-from apogee_labels.catalog.queries.night_status import Night, RunOfNight
-from apogee_labels.catalog.records import FileState, ListedState, RejectionRecord, Stage, subject_of_path
+from apogee_labels.catalog.queries.states import FileStatus
+from apogee_labels.catalog.records import (
+    FileState,
+    ListedState,
+    Night,
+    RejectionRecord,
+    RunOfNight,
+    Stage,
+    subject_of_path,
+)
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import normalize_file
@@ -44,7 +51,7 @@ def model_id(workspace: Workspace, training: TrainingParameters) -> str:
 
 
 def paths_of(workspace: Workspace, mjd: int) -> list[str]:
-    return [file.path for file in workspace.catalog.files_of_night(TELESCOPE, mjd)]
+    return [file.path for file in workspace.catalog.archive.files_of_night(TELESCOPE, mjd)]
 
 
 class Nightly:
@@ -148,7 +155,7 @@ def test_without_a_model_and_with_a_new_one(
 
 
 def reject(workspace: Workspace, subject: str, path: str, stage: Stage, reason: Reason) -> None:
-    workspace.catalog.record_rejection(
+    workspace.catalog.rejections.record(
         RejectionRecord(
             subject=subject, path=path, stage=stage, reason=reason, message=f"{path}: why", reader_version=_reader()
         )
@@ -168,7 +175,7 @@ def test_what_is_rejected_by_another_name_than_its_content(
     due = run.list()
     run.publish()
     assert told(workspace).counts == {FileStatus.FAILED: len(due)}
-    digests = {path: str(file.digest) for path, file in workspace.catalog.indexed(due).items()}
+    digests = {path: str(file.digest) for path, file in workspace.catalog.archive.indexed(due).items()}
     impossible, missing, other = due[:3]
     reject(
         workspace,
@@ -187,8 +194,8 @@ def test_what_is_rejected_by_another_name_than_its_content(
     assert by_path[missing].reason == Reason.MISSING
     assert by_path[other].status is FileStatus.FAILED
     assert status.counts == {FileStatus.REJECTED: 2, FileStatus.FAILED: len(due) - 2}
-    found_again = workspace.catalog.indexed([missing])[missing]
-    workspace.catalog.index_files([type(found_again)(**{
+    found_again = workspace.catalog.archive.indexed([missing])[missing]
+    workspace.catalog.archive.index([type(found_again)(**{
         name: getattr(found_again, name) for name in type(found_again).__slots__ if name != "scanned_at"
     })])  # fmt: skip
     assert told(workspace).counts[FileStatus.REJECTED] == 1, "something was found at the path since"
@@ -198,12 +205,12 @@ def test_files_that_are_written_or_gone(workspace: Workspace, survey: SyntheticS
     run = Nightly(workspace, FIRST, model_id)
     due = run.list()
     run.publish()
-    workspace.catalog.mark_gone(due)
+    workspace.catalog.archive.mark_gone(due)
     assert told(workspace).counts == {FileStatus.GONE: len(due)}
     assert told(workspace).verdict.sentence == "Done: the night had no files."
-    entry = workspace.catalog.indexed(due[:1])[due[0]]
+    entry = workspace.catalog.archive.indexed(due[:1])[due[0]]
     values = {name: getattr(entry, name) for name in type(entry).__slots__} | {"state": FileState.WRITING}
-    workspace.catalog.index_files([type(entry)(**values)])
+    workspace.catalog.archive.index([type(entry)(**values)])
     assert told(workspace).verdict.sentence.startswith("Not done: 1 being written. Wait until they are whole")
 
 

@@ -1,4 +1,4 @@
-"""The statement behind :mod:`apogee_labels.catalog.queries.night_status`: every file of some nights, and what became of it.
+"""What is known of a content, in SQL: what became of every file of some nights, and which spectra lack a result.
 
 Whether a product was made is asked by the parameters written beside it, which are what its identity is made of: no digest is
 computed for a file that has its products, and a thousand nights are one statement.
@@ -6,14 +6,17 @@ computed for a file that has its products, and a thousand nights are one stateme
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Connection,
     Select,
     Text,
     and_,
@@ -32,6 +35,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from apogee_labels.catalog.db.columns import Word, canonical_json
+from apogee_labels.catalog.db.rows import Subject
 from apogee_labels.catalog.db.schema import (
     archive_file,
     night_file,
@@ -42,7 +46,11 @@ from apogee_labels.catalog.db.schema import (
     spectrum,
     visit,
 )
-from apogee_labels.catalog.records import FileState, ListedState
+from apogee_labels.catalog.records import FileState, ListedState, Night, Stage
+from apogee_labels.core.errors import Reason
+
+SQLITE_CACHE = 256 * 1024
+"""KiB of pages that SQLite may keep while it looks up a million files, instead of its own 2 MiB."""
 
 
 class FileStatus(StrEnum):
@@ -100,6 +108,127 @@ class NightRange:
     telescopes: Sequence[str]
     first: int
     last: int
+
+
+class FileNow(NamedTuple):
+    """A file of a night: the content that its path holds, when that was found, and what became of it."""
+
+    telescope: str
+    mjd: int
+    path: str
+    digest: str | None
+    scanned_at: datetime
+    status: FileStatus
+
+
+class RejectionByPath(NamedTuple):
+    """A file that is undecided by its content, and a rejection of something else that was found at its path."""
+
+    file: FileNow
+    subject: str
+    reason: Reason
+    message: str
+    created: datetime
+
+
+class Outdated(NamedTuple):
+    """A normalised spectrum without the wanted result: its identity and its number of rows."""
+
+    normalization_id: str
+    n_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedResults:
+    """The results that every star of the archive is to have.
+
+    Parameters
+    ----------
+    model_id
+        The model.
+    normalizations
+        Parameters as they are written beside normalised spectra; those that were made with one of them count.
+    inference
+        Parameters of the results.
+    reader_version
+        The version of the reader whose rejections count.
+    left_since
+        What a night's run with the same model has listed as due after that moment, and not published yet, is left to it.
+    """
+
+    model_id: str
+    normalizations: Sequence[Mapping[str, object]]
+    inference: Mapping[str, object]
+    reader_version: str
+    left_since: datetime
+
+
+class States(Subject):
+    """What became of the files of nights, and which results a model lacks."""
+
+    def files(self, nights: NightRange, made: MadeWith) -> list[FileNow]:
+        """Return every file of `nights`, by night and path."""
+        query = statuses(nights, made).order_by("telescope", "mjd", "path")
+        with self._database.read() as connection:
+            return [FileNow(*row) for row in connection.execute(query)]
+
+    def count(self, nights: NightRange, made: MadeWith) -> dict[Night, Counter[FileStatus]]:
+        """Return how many files of each night have each state, in one statement; nights without a file are left out."""
+        file = statuses(nights, made).subquery("now").c
+        query = select(file.telescope, file.mjd, file.status, func.count()).group_by(
+            file.telescope, file.mjd, file.status
+        )
+        counts: dict[Night, Counter[FileStatus]] = {}
+        with self._database.read() as connection:
+            widen_cache(connection)
+            for telescope, mjd, status, number in connection.execute(query):
+                counts.setdefault(Night(telescope, mjd), Counter())[status] = number
+        return counts
+
+    def rejections_by_path(self, nights: NightRange, made: MadeWith) -> list[RejectionByPath]:
+        """Return what may be rejected although its content is not, the newest rejection last.
+
+        A rejection can be about one normalisation of a content, or about a path that had none.  Those subjects are digests
+        that SQL cannot compute: the caller compares them, for the few files that this returns.
+        """
+        file = statuses(nights, made).subquery("now").c
+        query = (
+            select(*file, rejection.c.subject, rejection.c.reason, rejection.c.message, rejection.c.created)
+            .join_from(rejection, file.path.table, file.path == rejection.c.path)
+            .where(rejection.c.reader_version == made.reader_version, file.status.in_(MAY_BE_REJECTED))
+            .order_by(rejection.c.created)
+        )
+        with self._database.read() as connection:
+            width = len(FileNow._fields)
+            return [RejectionByPath(FileNow(*row[:width]), *row[width:]) for row in connection.execute(query)]
+
+    def count_outdated(self, wanted: WantedResults, *, before: datetime | None = None) -> int:
+        """Return how many spectra lack their result, of those that were normalised before a moment (default: of all).
+
+        Counted are spectra of contents that the archive's paths hold now.  One of which the product is lost, and whose
+        content was not found when it was to be made anew, was rejected, and is not counted until it is scanned again.
+        """
+        query = _outdated(wanted)
+        if before is not None:
+            query = query.where(normalization.c.created < before)
+        with self._database.read() as connection:
+            widen_cache(connection)
+            counted: int = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+        return counted
+
+    def outdated(self, wanted: WantedResults, first: str = "", end: str | None = None) -> list[Outdated]:
+        """Return the spectra that :meth:`count_outdated` counts, by identity.
+
+        Parameters
+        ----------
+        first, end
+            Only identities from `first` on, and before `end`: the beginnings of identities will do.
+        """
+        query = _outdated(wanted).where(normalization.c.id >= first).order_by(normalization.c.id)
+        if end is not None:
+            query = query.where(normalization.c.id < end)
+        with self._database.read() as connection:
+            return [Outdated(*row) for row in connection.execute(query)]
 
 
 def statuses(nights: NightRange, made: MadeWith) -> Select[Any]:
@@ -222,3 +351,55 @@ _same_run = and_(
     night_run.c.mjd == night_file.c.mjd,
     night_run.c.run_id == night_file.c.run_id,
 )
+
+
+def _outdated(wanted: WantedResults) -> Select[Any]:
+    return select(normalization.c.id, normalization.c.n_rows).where(
+        has_parameters(normalization.c.parameters, *wanted.normalizations),
+        ~_has_result(wanted),
+        _is_there(wanted),
+        ~_is_in_hand(wanted),
+    )
+
+
+def _has_result(wanted: WantedResults) -> ColumnElement[bool]:
+    return exists().where(
+        result.c.normalization_id == normalization.c.id,
+        not_looked_up(result.c.model_id) == wanted.model_id,
+        has_parameters(result.c.parameters, wanted.inference),
+    )
+
+
+def _is_there(wanted: WantedResults) -> ColumnElement[bool]:
+    """Whether a path of the archive holds the content, as far as is known."""
+    indexed = archive_file.alias("indexed")
+    # Few, so that a database looks for them once; what was found at a path since its last scan holds until the next.
+    lost = (
+        select(indexed.c.path)
+        .join(rejection, rejection.c.path == indexed.c.path)
+        .where(rejection.c.stage == Stage.INFER, rejection.c.reader_version == wanted.reader_version)
+        .where(rejection.c.created >= indexed.c.scanned_at)
+    )
+    return exists().where(
+        archive_file.c.digest == normalization.c.digest,
+        not_looked_up(archive_file.c.state) == FileState.PRESENT.value,
+        archive_file.c.path.not_in(lost),
+    )
+
+
+def _is_in_hand(wanted: WantedResults) -> ColumnElement[bool]:
+    """Whether a run over a night is about to make the result."""
+    return exists().where(
+        night_file.c.digest == normalization.c.digest,
+        night_file.c.state == ListedState.DUE,
+        _same_run,
+        night_run.c.model_id == wanted.model_id,
+        night_run.c.published_at.is_(None),
+        night_run.c.listed_at > wanted.left_since,
+    )
+
+
+def widen_cache(connection: Connection) -> None:
+    """Let SQLite keep more pages, for as long as this connection lives: one transaction."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{SQLITE_CACHE}")
