@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_ext"))
 
 # Airflow writes its configuration where this points to; the settings shown are those of an installation without any.
-os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="docs-airflow-")
+os.environ["AIRFLOW_HOME"] = home = tempfile.mkdtemp(prefix="docs-airflow-")
+atexit.register(shutil.rmtree, home, ignore_errors=True)
 os.environ |= {"AIRFLOW__CORE__LOAD_EXAMPLES": "false", "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
 for variable in [name for name in os.environ if name.startswith("APOGEE_LABELS_") or name == "SAS_BASE_DIR"]:
     del os.environ[variable]
@@ -31,7 +34,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext"]
 root_doc = "index"
-suppress_warnings = ["ref.python"]  # a field named as another class's: autodoc cannot tell which is meant, and no link is made
+suppress_warnings = ["ref.python"]  # fields of several classes have one name: no link is made
 
 html_theme = "furo"
 html_title = f"{project} {release}"

@@ -1,4 +1,4 @@
-"""A small synthetic installation, whose files say what is in a product: HDUs, header keys and columns as they are written."""
+"""A small synthetic installation, whose files say what is in a product: HDUs, header keys and columns."""
 
 from __future__ import annotations
 
@@ -13,10 +13,22 @@ if TYPE_CHECKING:
     from astropy.io.fits.hdu.base import _BaseHDU
     from astropy.io.fits.header import Header
 
-STRUCTURE = (
-    "SIMPLE BITPIX NAXIS XTENSION PCOUNT GCOUNT TFIELDS TTYPE TFORM TUNIT TCOMM TNULL EXTEND EXTNAME CHECKSUM DATASUM "
-    "LONGSTRN CONTINUE COMMENT HISTORY END"
-).split()
+STRUCTURE = {
+    *(
+        "SIMPLE",
+        "BITPIX",
+        "NAXIS",
+        "EXTEND",
+        "XTENSION",
+        "PCOUNT",
+        "GCOUNT",
+        "EXTNAME",
+        "CHECKSUM",
+        "DATASUM",
+        "LONGSTRN",
+    ),
+    *("TFIELDS", "TTYPE", "TFORM", "TUNIT", "TCOMM", "TNULL"),
+}
 """Keywords of FITS itself, numbered ones by how they begin."""
 
 EXPLAINED = {

@@ -114,7 +114,7 @@ def dag_form(dag_id: str) -> Rows:
     rows = []
     for name in dag.params:
         param = dag.params.get_param(name)
-        text = " ".join(filter(None, (param.schema.get("title", ""), f"- {param.description}" if param.description else "")))
+        text = ": ".join(filter(None, (param.schema.get("title", ""), param.description)))
         default = "" if not param.has_value or param.value is None else f"`{_plain(param.value)}`"
         rows.append((f"`{name}`", default, text))
     return Rows(("param", "default", "meaning"), rows)

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,20 +32,34 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class _Table(SphinxDirective):
-    """A directive that gives one table."""
+TABLES: dict[str, Callable[..., Rows]] = {
+    "settings": from_code.settings,
+    "container-settings": from_code.container_settings,
+    "dags": from_code.dags,
+    "dag-form": from_code.dag_form,
+    "make-targets": from_code.make_targets,
+    "bits": from_code.bits,
+    "words": from_code.words,
+}
+"""What each directive of one table shows; an argument is handed on."""
+MAY_BE_SILENT = ("container-settings",)
+"""Directives whose rows need no description: the table beside them has it."""
+
+
+class CodeTable(SphinxDirective):
+    """A directive that gives the table of its name in :data:`TABLES`."""
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        return [self.table(self.rows(self.arguments[0] if self.arguments else ""))]
-
-    def rows(self, target: str) -> Rows:
-        raise NotImplementedError
+        """Return the table."""
+        return [self.table(TABLES[self.name](*self.arguments))]
 
     def table(self, rows: Rows) -> nodes.Node:
-        """Return a table; a row whose last cell is empty is warned of."""
+        """Return a table; a row whose description is empty is warned of."""
         for row in rows.rows:
-            if not row[-1] and rows.headings[-1] == "meaning" and self.name != "container-settings":
-                log.warning("%s has no description of %s", self.name, row[0], location=self.get_location())
+            if not row[-1] and self.name not in MAY_BE_SILENT:
+                log.warning("%s: %s has no description", self.name, row[0], location=self.get_location())
         group = nodes.tgroup(cols=len(rows.headings))
         group += [nodes.colspec(colwidth=_width(rows, place)) for place in range(len(rows.headings))]
         group += nodes.thead("", _row(rows.headings))
@@ -53,60 +67,21 @@ class _Table(SphinxDirective):
         return nodes.table("", group)
 
 
-class SettingsTable(_Table):
-    def rows(self, target: str) -> Rows:
-        return from_code.settings()
-
-
-class ContainerSettingsTable(_Table):
-    def rows(self, target: str) -> Rows:
-        return from_code.container_settings()
-
-
-class DagsTable(_Table):
-    def rows(self, target: str) -> Rows:
-        return from_code.dags()
-
-
-class MakeTargetsTable(_Table):
-    def rows(self, target: str) -> Rows:
-        return from_code.make_targets()
-
-
-class DagFormTable(_Table):
-    required_arguments = 1
-
-    def rows(self, target: str) -> Rows:
-        return from_code.dag_form(target)
-
-
-class BitsTable(_Table):
-    required_arguments = 1
-
-    def rows(self, target: str) -> Rows:
-        return from_code.bits(target)
-
-
-class WordsTable(_Table):
-    required_arguments = 1
-
-    def rows(self, target: str) -> Rows:
-        return from_code.words(target)
-
-
-class Catalogue(_Table):
+class Catalogue(CodeTable):
     """Every table of the catalogue, headed by its name."""
 
     def run(self) -> list[nodes.Node]:
+        """Return all tables."""
         return [node for name, what, rows in from_code.catalogue() for node in (_head(name, what), self.table(rows))]
 
 
-class Product(_Table):
+class Product(CodeTable):
     """A product HDU by HDU: its header keys and its columns."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
+        """Return its HDUs."""
         return list(self._units(self.arguments[0]))
 
     def _units(self, kind: str) -> Iterator[nodes.Node]:
@@ -135,9 +110,7 @@ def _row(cells: tuple[str, ...]) -> nodes.row:
 def _inline(text: str) -> list[nodes.Node]:
     """Return text in which backquotes mark what is literal."""
     parts = re.split(r"`([^`]+)`", text)
-    return [
-        nodes.literal(part, part) if place % 2 else nodes.Text(part) for place, part in enumerate(parts) if part
-    ]
+    return [nodes.literal(part, part) if place % 2 else nodes.Text(part) for place, part in enumerate(parts) if part]
 
 
 def _width(rows: Rows, place: int) -> int:
@@ -166,18 +139,10 @@ def _write_api(app: Sphinx) -> None:
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Register the directives, and write the pages of the API before Sphinx looks for them."""
-    for name, directive in {
-        "settings": SettingsTable,
-        "container-settings": ContainerSettingsTable,
-        "dags": DagsTable,
-        "dag-form": DagFormTable,
-        "make-targets": MakeTargetsTable,
-        "product": Product,
-        "catalogue": Catalogue,
-        "bits": BitsTable,
-        "words": WordsTable,
-    }.items():
-        app.add_directive(name, directive)
+    for name in TABLES:
+        app.add_directive(name, CodeTable)
+    app.add_directive("catalogue", Catalogue)
+    app.add_directive("product", Product)
     app.connect("builder-inited", _write_api)
     app.connect("include-read", _lead_to_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
