@@ -53,7 +53,7 @@ EXPLAINED = {
     "TELESCOP": "telescope of the night",
     "MJD": "SDSS MJD of the night",
     "NIGHT": "the same",
-    "CATALOG": "address of the catalogue, without its password; no part of CONTENT",
+    "CATALOG": "address of the catalogue, without its password",
     # what a model's file has as HIERARCH MODEL, and whole in METADATA
     "MODEL TRAINING_SET": "SHA-256 of the training set's content",
     "MODEL LABEL_NAMES": "the labels, in their order",
