@@ -199,7 +199,7 @@ def _products() -> Iterator[dict[str, Path]]:
         how = NormalizationParameters(regions=settings.continuum_regions)
         with Workspace.open(settings) as workspace:
             model = train_model(workspace, settings.training_set, TrainingParameters(label_names=settings.label_names))
-            workspace.catalog.put_in_force(settings.model_name, model, "documentation")
+            workspace.catalog.models.put_in_force(settings.model_name, model, "documentation")
             done = [normalize_file(workspace, path, how).normalization_id for path in paths]
             infer_labels(workspace, done, model, InferenceParameters())
             identities = ResultIdentities.of(how, InferenceParameters())
