@@ -2,7 +2,7 @@
 # Paths stay relative or quoted, so that a checkout in a folder with spaces works.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint docs coverage bench bench-accuracy bench-night bench-files bench-scan bench-reanalysis bench-disk bench-peers peers lock clean
+.PHONY: help run serve test lint docs coverage bench bench-accuracy bench-night bench-files bench-own bench-scan bench-reanalysis bench-disk bench-peers peers lock clean
 SHELL := /bin/sh
 
 # A user's own packages would shadow the locked ones.
@@ -67,6 +67,10 @@ bench-night: ## measure what a night costs through Airflow, and in batches (BENC
 bench-files: ## measure what a file of a batch costs, beside reading it with astropy
 	$(ENVIRONMENT) requirements.txt
 	@exec .venv/bin/python -m benchmarks.file_cost $(BENCH_ARGS)
+
+bench-own: ## measure what the means of our own bring, beside the libraries'
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.own_means
 
 bench-scan: ## measure how scans grow with the archive (BENCH_ARGS=--million for a million files)
 	$(ENVIRONMENT) requirements.txt
