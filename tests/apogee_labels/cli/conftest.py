@@ -1,4 +1,4 @@
-"""A night that a run has listed."""
+"""An installation of its own for each test, named by the environment as the command finds it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import pytest
 from apogee_labels.pipeline.nights.night import NightKey, list_night
 from apogee_labels.pipeline.nights.night_status import nightly_identities
 from apogee_labels.pipeline.workspace import Workspace
+from tests.apogee_airflow.conftest import installation, survey, workspace
+
+__all__ = ["installation", "survey", "workspace"]
 
 
 @pytest.fixture
