@@ -27,11 +27,11 @@ help: ## list the targets
 
 run: ## make a synthetic observatory, process its nights in a local Airflow, print the labels, serve until Ctrl-C
 	$(ENVIRONMENT) requirements.txt
-	@exec .venv/bin/python -m apogee_local $(RUN_ARGS)
+	@exec .venv/bin/apogee-labels run $(RUN_ARGS)
 
 serve: ## serve Airflow on your own data: SAS_BASE_DIR=... APOGEE_LABELS_DATA_DIR=... make serve
 	$(ENVIRONMENT) requirements.txt
-	@exec .venv/bin/python -m apogee_local --serve
+	@exec .venv/bin/apogee-labels serve
 
 test: ## run the tests in two processes (PYTEST_ARGS="-k name" chooses, "-n 0" keeps to one)
 	$(ENVIRONMENT) requirements.txt requirements-dev.txt
@@ -99,7 +99,7 @@ lock: ## write requirements*.txt anew from requirements*.in (needs uv; LOCK_ARGS
 
 # data/ may hold somebody's archive: it goes only when make run made it, which its marker says.
 clean: ## remove what make run and make test made, inside this folder only
-	rm -rf .venv .peers .airflow logs .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov docs/_api docs/_build
+	rm -rf .venv .peers .airflow logs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov docs/_api docs/_build
 	@if test -e data/.made-by-make-run; then echo "rm -rf data"; rm -rf data; \
 	elif test -e data; then echo "data/ stays: make run did not make it."; fi
-	@find benchmarks config dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find benchmarks config dags include plugins tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

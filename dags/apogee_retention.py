@@ -22,7 +22,7 @@ The report (in the task's log and as its return value) counts files and bytes of
 | orphan, part | what a crash left | from `leftover_days` on |
 
 **A dry run unless `delete` is on.**  The weekly runs only report, too; delete by hand, or by a scheduled command
-(`python -m apogee_labels.pipeline.products.retention --delete`), once the report says what you expect.
+(`apogee-labels retention --delete`), once the report says what you expect.
 A product that is deleted and asked for again is made anew.  Results in the catalogue are never touched.
 """
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Makes .venv from lock files: sh deployment/environment.sh requirements.txt [requirements-dev.txt]
 #
-# .venv/.installed says what is in it: the project's folder and the check sum of each lock. An environment that differs,
-# was left half made or lost its Python is made anew; one that agrees costs a few milliseconds and no network.
+# .venv/.installed says what is in it: the project's folder, and the check sums of the locks and of pyproject.toml. An
+# environment whose folder or lock differs, that was left half made or lost its Python is made anew; where pyproject.toml
+# alone differs, the project is installed again; one that agrees costs a few milliseconds and no network.
 set -eu
 
 fail() {
@@ -10,9 +11,9 @@ fail() {
     exit 1
 }
 
-state() { # one line for the folder, for the project is installed editable from it, and one a lock
+state() { # one line for the folder, for the project is installed editable from it, and one a file
     printf 'folder %s\n' "$PWD"
-    for lock in pyproject.toml "$@"; do cksum "$lock"; done
+    for file in "$@"; do cksum "$file"; done
 }
 
 holds() { # is every line of the wanted state among those installed?
@@ -50,21 +51,28 @@ make_environment() {
 }
 
 install() {
-    printf 'Installing %s\n' "$*" >&2
-    for lock in "$@"; do set -- "$@" -r "$lock"; shift; done
     if [ -n "$uv" ]; then
-        "$uv" pip install --quiet --python .venv/bin/python "$@" && "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
+        "$uv" pip install --quiet --python .venv/bin/python "$@"
     else
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" &&
-            .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
     fi || fail "The packages could not be installed: the first installation needs the network (a proxy or a mirror: see pip's" \
         "PIP_INDEX_URL or uv's UV_DEFAULT_INDEX). Run the same command again when it is there."
 }
 
+install_locks() {
+    printf 'Installing %s\n' "$*" >&2
+    for lock in "$@"; do set -- "$@" -r "$lock"; shift; done
+    install "$@"
+}
+
 cd "$(dirname "$0")/.."
-if holds "$@"; then exit 0; fi
+if holds pyproject.toml "$@"; then exit 0; fi
 uv=$(command -v uv || true)
-if ! holds requirements.txt; then make_environment; fi
-rm -f .venv/.installed
-install "$@"
-state "$@" >.venv/.installed
+if ! holds "$@"; then
+    if ! holds requirements.txt; then make_environment; fi
+    rm -f .venv/.installed
+    install_locks "$@"
+fi
+# The tool that builds it is in the lock: nothing else is fetched.
+install --no-deps --no-build-isolation --editable .
+state pyproject.toml "$@" >.venv/.installed

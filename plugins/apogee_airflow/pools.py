@@ -1,14 +1,15 @@
 """Airflow pools by name: what keeps one kind of work from starving another.
 
 They are made at installation (``make run``, or the init service of docker-compose) by :func:`pools`, in the form that
-``airflow pools import`` reads: ``python -m apogee_airflow.pools > pools.json``.
+``airflow pools import`` reads: ``apogee-labels pools > pools.json``.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
+
+import click
 
 FILES_POOL = "apogee_files"
 BACKFILL_POOL = "apogee_backfill"
@@ -45,7 +46,9 @@ def pools(slots: int) -> dict[str, dict[str, Any]]:
     }
 
 
-if __name__ == "__main__":
+@click.command("pools")
+def print_pools() -> None:
+    """Print the pools of this Airflow as `airflow pools import` reads them."""
     from airflow.configuration import conf
 
-    json.dump(pools(conf.getint("core", "parallelism")), sys.stdout, indent=2)
+    click.echo(json.dumps(pools(conf.getint("core", "parallelism")), indent=2))

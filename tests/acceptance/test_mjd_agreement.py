@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from apogee_airflow.cli.nights import main as nights
-from apogee_airflow.cli.translation import NightNames
 from apogee_airflow.observing_night import observing_mjd
 from apogee_labels.apogee.archive.nights import observatory
 from apogee_labels.catalog import Catalog
+from apogee_labels.pipeline.nights.night_names import NightNames
 from tests.acceptance.conftest import installed
+from tests.support.command import output_of
 from tests.support.dag_runs import ROOT, airflow, run_dag
 
 if TYPE_CHECKING:
@@ -201,13 +201,13 @@ def test_a_backfill_over_a_change_of_clocks_misses_no_night(session: Session, te
     ],
 )
 def test_the_lines_of_the_nights_command_make_exactly_those_nights(
-    session: Session, telescope: str, words: list[str], mjds: list[int], capsys: pytest.CaptureFixture[str]
+    session: Session, telescope: str, words: list[str], mjds: list[int]
 ) -> None:
     """Read by Airflow's own command line, stretch after stretch."""
     from airflow.cli.cli_parser import get_parser
 
-    assert nights(["backfill", *words, "--telescope", telescope]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("#")]
+    said = output_of("nights", "backfill", *words, "--telescope", telescope)
+    lines = [line for line in said.splitlines() if not line.startswith("#")]
     found: list[int] = []
     try:
         for line in lines:

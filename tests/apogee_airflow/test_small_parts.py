@@ -23,8 +23,6 @@ from apogee_airflow.templated import rendered_axis
 from apogee_labels.apogee.download.fetch import FetchError
 from apogee_labels.core.errors import BadInputError, Reason
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def test_the_examples_of_subjects_are_true() -> None:
     assert doctest.testmod(subjects) == doctest.TestResults(failed=0, attempted=2)
@@ -56,8 +54,8 @@ def test_a_subject_names_one_star_or_counts_them() -> None:
 
 def test_pools_print_as_airflow_imports_them() -> None:
     """`airflow pools import` wants of each an integer and a text, and reads whether deferred tasks count."""
-    command = [sys.executable, "-m", "apogee_airflow.pools"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "AIRFLOW__CORE__PARALLELISM": "8"}
+    command = [Path(sys.executable).with_name("apogee-labels"), "pools"]
+    environment = os.environ | {"AIRFLOW__CORE__PARALLELISM": "8"}
     printed = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
     assert printed == pools(slots=8)
     assert set(printed) == {FILES_POOL, BACKFILL_POOL, REANALYSIS_POOL, TRAINING_POOL}

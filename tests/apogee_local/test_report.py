@@ -1,10 +1,6 @@
-"""What `make run` prints at its end, and what it refuses at its start."""
+"""What `make run` prints at its end."""
 
 from __future__ import annotations
-
-import argparse
-import socket
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +12,6 @@ from apogee_labels.pipeline.nights.night import NightKey, list_night
 from apogee_labels.pipeline.nights.publish import publish_night
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.survey import SyntheticSurvey
-from apogee_local import __main__ as command
-from apogee_local.processes import AirflowError
 from apogee_local.report import comparison, night_summaries
 
 
@@ -58,20 +52,3 @@ def test_inferred_labels_are_beside_the_true_ones(night: int, survey: SyntheticS
     differences = [float(star[3]) - float(star[4]) for star in stars]
     assert float(teff[2]) == pytest.approx(sum(differences) / night, abs=0.2)
     assert float(teff[4]) == pytest.approx((sum(each**2 for each in differences) / night) ** 0.5, abs=0.2)
-
-
-@pytest.mark.parametrize("port", ["", "abc", "80", "70000", "-1", "8080.0"])
-def test_a_port_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, port: str) -> None:
-    monkeypatch.setenv("AIRFLOW_PORT", port)
-    with pytest.raises(AirflowError, match="expected a port from 1024 to 65535"):
-        command._installation(argparse.Namespace(home=tmp_path, data=tmp_path))
-
-
-def test_a_port_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setenv("AIRFLOW_PORT", str(taken.getsockname()[1]))
-        with pytest.raises(AirflowError, match="is taken"):
-            command._installation(argparse.Namespace(home=tmp_path, data=tmp_path))
-    installation = command._installation(argparse.Namespace(home=tmp_path / "h", data=tmp_path / "d"))
-    assert (installation.home, installation.data_dir) == (tmp_path / "h", tmp_path / "d")
-    assert not installation.home.exists(), "asking makes nothing"

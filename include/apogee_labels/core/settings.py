@@ -14,6 +14,8 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "APOGEE_LABELS_"
+FORMER_PREFIX = "APOGEE_CANNON_"
+"""Of the settings before version 0.6."""
 PACKAGE = Path(__file__).resolve().parent.parent
 PROJECT_ROOT = PACKAGE.parent.parent
 """The checkout that the package lies in; where it was installed from a wheel, no folder to write into."""
@@ -139,6 +141,10 @@ class Settings(BaseSettings):
     def _no_unknown_names(self) -> Settings:
         known = {name.upper() for name in type(self).model_fields if name != "sas_base_dir"}
         for variable in os.environ:
+            if variable.startswith(FORMER_PREFIX):
+                raise ValueError(
+                    f"{variable}: since version 0.6 its name is {PREFIX}{variable.removeprefix(FORMER_PREFIX)}."
+                )
             name = variable.removeprefix(PREFIX)
             if variable.startswith(PREFIX) and name not in known:
                 close = difflib.get_close_matches(name, known, 1)

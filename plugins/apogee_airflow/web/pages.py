@@ -14,13 +14,13 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from apogee_airflow.cli.backfill import backfill_lines, finished
 from apogee_airflow.subjects import star_of
 from apogee_airflow.web import URL_PREFIX
 from apogee_labels.apogee.archive.nights import observatory
 from apogee_labels.catalog.queries.lineage import Lineage
 from apogee_labels.catalog.queries.states import KEEPS_OPEN, FileStatus
 from apogee_labels.core.identity import short
+from apogee_labels.pipeline.nights.backfill import backfill_lines, finished
 from apogee_labels.pipeline.nights.night_status import NightRow, NightStatus
 from apogee_labels.pipeline.nights.night_verdict import NAMES
 from apogee_labels.pipeline.products import lineage

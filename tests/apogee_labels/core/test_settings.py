@@ -125,6 +125,12 @@ def test_a_value_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name
         Settings()
 
 
+def test_a_name_of_before_is_an_error_with_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APOGEE_CANNON_LABEL_NAMES", "TEFF")
+    with pytest.raises(ValidationError, match=r"since version 0\.6 its name is APOGEE_LABELS_LABEL_NAMES"):
+        Settings()
+
+
 def test_settings_do_not_change_and_take_no_unknown_argument() -> None:
     settings = Settings()
     with pytest.raises(ValidationError):

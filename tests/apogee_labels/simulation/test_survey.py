@@ -16,9 +16,9 @@ from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.core.errors import BadInputError
 from apogee_labels.core.settings import SHIPPED_REGIONS
-from apogee_labels.simulation.__main__ import main
 from apogee_labels.simulation.damage import Damage
 from apogee_labels.simulation.survey import FIRST_MJD, TELESCOPES, TRUTH, SyntheticSurvey
+from tests.support.command import call, output_of
 
 
 def contents(root: Path) -> dict[str, tuple[bytes, int]]:
@@ -85,14 +85,13 @@ def test_the_command_makes_a_demo_and_changes_nothing_when_run_again(
 ) -> None:
     training = tmp_path / "data" / "training_set.pkl"
     command = [str(tmp_path / "sas"), "--stars", "8", "--training-set", str(training), "--training-stars", "30"]
-    assert main(command) == 0
+    said = output_of("simulate", *command)
     before, training_before = contents(tmp_path / "sas"), contents(training.parent)
     assert len(before) == 9
-    assert "cut short on purpose: apStar-dr17-2M" in capsys.readouterr().out
+    assert "cut short on purpose: apStar-dr17-2M" in said
     for path in (tmp_path / "sas").rglob("*.fits"):
         os.utime(path, ns=(1, 1))  # a file that is written again gets another time
-    assert main(command) == 0
-    assert "(unchanged)" in capsys.readouterr().out
+    assert "(unchanged)" in output_of("simulate", *command)
     after = contents(tmp_path / "sas")
     assert {name: content for name, (content, _) in after.items()} == {name: b for name, (b, _) in before.items()}
     assert {time for name, (_, time) in after.items() if name.endswith(".fits")} == {1}
@@ -100,7 +99,7 @@ def test_the_command_makes_a_demo_and_changes_nothing_when_run_again(
 
 
 def test_the_demos_damaged_file_belongs_to_its_last_night(tmp_path: Path) -> None:
-    main([str(tmp_path), "--stars", "6"])
+    output_of("simulate", tmp_path, "--stars", 6)
     bad = []
     for path in tmp_path.rglob("*.fits"):
         try:
@@ -111,10 +110,10 @@ def test_the_demos_damaged_file_belongs_to_its_last_night(tmp_path: Path) -> Non
     assert [visit.mjd for visit in read_header(bad[0]).visits] == [FIRST_MJD + 2]
 
 
-def test_arguments_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main([str(tmp_path), "--nights", "0"])
-    assert "expected 1 or more" in capsys.readouterr().err
+def test_arguments_are_checked(tmp_path: Path) -> None:
+    result = call("simulate", tmp_path, "--nights", "0")
+    assert result.exit_code == 2
+    assert "0 is not in the range x>=1" in result.stderr
 
 
 def test_labels_come_back(tmp_path: Path) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from apogee_labels.core.files import atomic_write
-from apogee_labels.core.settings import PREFIX, PROJECT_ROOT
+from apogee_labels.core.settings import FORMER_PREFIX, PREFIX, PROJECT_ROOT
 
 USER = "admin"
+COMMAND = str(Path(sys.executable).with_name("apogee-labels"))
+"""The command of this very Python environment."""
+
+IS_CHECKOUT = (PROJECT_ROOT / "dags").is_dir()
+DEFAULT_HOME = PROJECT_ROOT / ".airflow" if IS_CHECKOUT else Path.home() / "apogee-labels-airflow"
+OWN = (PREFIX, FORMER_PREFIX, "SAS_")
+"""How the variables begin that are a user's own settings."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Installation:
         Settings of the caller's environment do not leak in unless they are asked for (`own_settings`): a synthetic archive
         must never be written into a real one that SAS_BASE_DIR happens to name.
         """
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", PREFIX, "SAS_"))}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", *OWN))}
         # Every task is a new process: without the compiled files each would compile the project's modules again (50 ms).
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
         project = {
@@ -56,7 +64,7 @@ class Installation:
             f"{PREFIX}DATA_DIR": str(self.data_dir),
             **{PREFIX + name.upper(): value for name, value in settings.items()},
         }
-        own = {key: value for key, value in os.environ.items() if key.startswith((PREFIX, "SAS_"))}
+        own = {key: value for key, value in os.environ.items() if key.startswith(OWN)}
         return kept | self._airflow() | project | (own if own_settings else {})
 
     def _airflow(self) -> dict[str, str]:

@@ -6,13 +6,11 @@ of sines is unbounded where nothing holds it, so each detector is cut into 20 pa
 share gets its own best pixels, whose tolerance is relaxed by as little as that takes; so do the outermost 25 pixels of a
 detector with less than five.
 
-    python -m apogee_labels.cannon.continuum.regions MODEL.fits --out continuum_regions.txt
+    apogee-labels regions MODEL.fits --out continuum_regions.txt
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -150,36 +148,6 @@ def write_regions(path: str | Path, regions: Floats, comments: Sequence[str] = (
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command: find the regions of a model file, write them, print what was chosen."""
-    from apogee_labels.cannon.model import CannonModel  # here, so that reading regions does not load the engine
-
-    parser = argparse.ArgumentParser(prog="python -m apogee_labels.cannon.continuum.regions", description=__doc__)
-    parser.add_argument("model", type=Path, help="a trained model")
-    parser.add_argument("--out", type=Path, default=Path("continuum_regions.txt"), help="the file to write")
-    parser.add_argument("--tolerance", type=float, default=0.015, help="largest distance of the baseline from 1")
-    parser.add_argument("--share", type=float, default=0.065, help="share of the pixels that are to be continuum")
-    parser.add_argument("--note", action="append", default=[], help="a line for the head of the file; may be repeated")
-    options = parser.parse_args(arguments)
-    model = CannonModel.read(options.model)
-    selection = select_continuum(model, tolerance=options.tolerance, share=options.share)
-    lines = describe(selection, model.wavelength)
-    regions = as_regions(model.wavelength, selection.pixels)
-    write_regions(options.out, regions, [*_provenance(options), *options.note, *lines])
-    text = "\n".join(lines)
-    sys.stdout.write(f"{text}\n{len(regions)} regions written to {options.out}\n")
-    return 0
-
-
-def _provenance(options: argparse.Namespace) -> list[str]:
-    return [
-        "Continuum regions: low and high, half-open [low, high), vacuum Angstrom; edges halfway between pixels.",
-        f"Made by: python -m apogee_labels.cannon.continuum.regions {options.model.name} --tolerance {options.tolerance:g} "
-        f"--share {options.share:g}",
-        f"Criterion (Ness et al. 2015): baseline within {options.tolerance:.1%} of 1, smallest label coefficients.",
-    ]
-
-
 def _in_detectors(wavelength: Floats) -> Bools:
     return continuum_pixels(wavelength, np.array(DETECTORS))
 
@@ -205,7 +173,3 @@ def _share(chosen: Bools, seen: Bools) -> str:
 
 def _extent(where: Floats) -> str:
     return f"{where[0]:.1f} to {where[-1]:.1f} A" if len(where) else "nowhere"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

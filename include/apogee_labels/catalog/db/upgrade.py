@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,18 @@ def upgrade_schema(connection: Connection) -> None:
     from alembic import command
 
     command.upgrade(migration_config(connection), "head")
+
+
+def write_revision(message: str) -> None:
+    """Write a revision from the difference between ``schema.py`` and the newest one, numbered after :data:`HEAD`."""
+    from alembic import command
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'catalog.db'}")
+        with database.write() as connection:
+            upgrade_schema(connection)
+            command.revision(migration_config(connection), message, autogenerate=True, rev_id=f"{int(HEAD) + 1:04d}")
+        database.close()
 
 
 def migration_config(connection: Connection) -> Config:

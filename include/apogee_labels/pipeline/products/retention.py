@@ -6,15 +6,13 @@ catalogue and its results least of all.  A product that is deleted and asked for
 product, and finds it gone,
 makes it again.  Broken off, it has deleted a part; the next run does the rest.
 
-``python -m apogee_labels.pipeline.products.retention`` reports; with ``--delete`` it deletes.
+``apogee-labels retention`` reports; with ``--delete`` it deletes.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -235,36 +233,3 @@ def _size(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line on the installation that the environment names."""
-    from apogee_labels.pipeline.workspace import Workspace
-
-    options = _parser().parse_args(arguments)
-    policy = RetentionPolicy(
-        superseded_days=options.superseded_days,
-        rebuildable_days=options.rebuildable_days,
-        leftover_days=options.leftover_days,
-    )
-    with Workspace.open() as workspace:
-        report = retain(workspace, policy, delete=options.delete)
-    sys.stdout.write("\n".join(report.lines()) + "\n")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m apogee_labels.pipeline.products.retention", description=__doc__)
-    policy = RetentionPolicy()
-    parser.add_argument("--delete", action="store_true", help="delete; without it, only tell")
-    for name, default, what in (
-        ("superseded", policy.superseded_days, "products of rewritten files; default: 30"),
-        ("rebuildable", policy.rebuildable_days, "products that can be made anew; default: they stay"),
-        ("leftover", policy.leftover_days, "what a crash left; default: 1"),
-    ):
-        parser.add_argument(f"--{name}-days", type=float, default=default, metavar="AGE", help=what)
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

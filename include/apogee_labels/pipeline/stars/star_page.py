@@ -1,14 +1,11 @@
-"""The page of a star's labels, visit by visit: ``python -m apogee_labels.pipeline.stars.star_page OBJ FOLDER``.
+"""The page of a star's labels, visit by visit: ``apogee-labels stars page STAR FOLDER``.
 
 Takes the name of a star that is in the catalogue; makes an HTML page with labels against time and against S/N.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,29 +37,3 @@ def write_star_page(workspace: Workspace, obj: str, folder: str | Path) -> Path:
     write_script(folder)
     write_page(path, f"Labels of {obj}", figure_element(figure, "star", CAPTION))
     return path
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and say which page to open."""
-    from apogee_labels.cannon.plots.held_out import NothingToPlotError
-    from apogee_labels.pipeline.workspace import Workspace
-
-    parser = argparse.ArgumentParser(
-        prog="python -m apogee_labels.pipeline.stars.star_page",
-        description="Plot a star's labels against time and S/N.",
-    )
-    parser.add_argument("obj", help="name of the star, e.g. 2M16505794-2118004")
-    parser.add_argument("folder", type=Path, help="where the page is written")
-    options = parser.parse_args(arguments)
-    try:
-        with Workspace.open() as workspace:
-            path = write_star_page(workspace, options.obj, options.folder)
-    except (NothingToPlotError, OSError) as fault:
-        sys.stderr.write(f"{fault}\n")
-        return 1
-    sys.stdout.write(f"{path}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,7 +15,6 @@ from apogee_labels.cannon.continuum.regions import (
     condition_number,
     describe,
     find_continuum_regions,
-    main,
     select_continuum,
     write_regions,
 )
@@ -101,19 +100,6 @@ def test_written_regions_are_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_regions(tmp_path / "r.txt"), regions, atol=5.1e-5)
 
 
-def test_the_command_writes_what_the_function_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = make_model()
-    model.write(tmp_path / "model.fits")
-    assert main([str(tmp_path / "model.fits"), "--out", str(tmp_path / "out.txt"), "--note", "of a test"]) == 0
-    written = read_regions(tmp_path / "out.txt")
-    np.testing.assert_allclose(written, find_continuum_regions(model), atol=5.1e-5)
-    text = (tmp_path / "out.txt").read_text()
-    assert "# Made by: python -m apogee_labels.cannon.continuum.regions model.fits" in text
-    assert "# of a test" in text
-    assert str(tmp_path) not in text
-    assert "regions written" in capsys.readouterr().out
-
-
 def test_the_shipped_list_covers_every_detector() -> None:
     regions = read_regions(SHIPPED_REGIONS)
     pixels = continuum_pixels(WAVELENGTH, regions)
@@ -129,7 +115,7 @@ def test_the_shipped_list_covers_every_detector() -> None:
 def test_the_shipped_list_says_what_it_is() -> None:
     model = make_model()
     text = SHIPPED_REGIONS.read_text()
-    for words in ("python -m apogee_labels.cannon.continuum.regions", "Ness et al. 2015", "BSD 3-clause", "1624 stars"):
+    for words in ("apogee-labels regions", "Ness et al. 2015", "BSD 3-clause", "1624 stars"):
         assert words in text
     assert len([line for line in text.splitlines() if line.startswith("# detector")]) == 3
     assert len(describe(select_continuum(model), WAVELENGTH)) == 5

@@ -22,6 +22,7 @@ from apogee_labels.pipeline.products import retention
 from apogee_labels.pipeline.products.retention import DAY, Kind, RetentionPolicy, RetentionReport, retain
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.survey import SyntheticSurvey
+from tests.support.command import output_of
 
 ALL = RetentionPolicy(superseded_days=30, rebuildable_days=60, leftover_days=1)
 
@@ -184,13 +185,9 @@ def test_a_policy_that_makes_no_sense_is_refused(days: dict[str, float]) -> None
         RetentionPolicy(**days)
 
 
-def test_the_command_tells_and_deletes(
-    disk: Disk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_tells_and_deletes(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APOGEE_LABELS_DATA_DIR", str(disk.workspace.settings.data_dir))
-    assert retention.main([]) == 0
-    assert "would be deleted" in capsys.readouterr().out
+    assert "would be deleted" in output_of("retention")
     assert disk.left() == set(Kind)
-    retention.main(["--delete", "--rebuildable-days", "60"])
-    assert "after" in capsys.readouterr().out
+    assert "after" in output_of("retention", "--delete", "--rebuildable-days", "60")
     assert disk.left() == {Kind.LAST}

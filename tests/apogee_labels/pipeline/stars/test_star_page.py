@@ -11,9 +11,10 @@ import pytest
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import normalize_file
 from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters
-from apogee_labels.pipeline.stars.star_page import main, write_star_page
+from apogee_labels.pipeline.stars.star_page import write_star_page
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.survey import SyntheticSurvey
+from tests.support.command import call, output_of
 
 
 @pytest.fixture
@@ -34,25 +35,25 @@ def obj(
 
 
 def test_the_command_writes_the_page_of_a_star(
-    workspace: Workspace, obj: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace, obj: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("APOGEE_LABELS_DATA_DIR", str(workspace.settings.data_dir))
-    assert main([obj, str(tmp_path / "pages")]) == 0
-    path = Path(capsys.readouterr().out.strip())
+    path = Path(output_of("stars", "page", obj, tmp_path / "pages").strip())
     assert path == tmp_path / "pages" / f"{obj}.html"
     assert path.read_text().count("stack of the visits") > 0
     assert (path.parent / "plotly.min.js").exists()
     before = path.read_bytes()
     assert write_star_page(workspace, obj, path.parent).read_bytes() == before
-    assert main(["nobody", str(tmp_path / "pages")]) == 1
-    assert "no current labels of single visits of nobody" in capsys.readouterr().err
+    result = call("stars", "page", "nobody", tmp_path / "pages")
+    assert result.exit_code == 1
+    assert "no current labels of single visits of nobody" in result.stderr
 
 
 def test_a_name_stays_in_the_folder(
     workspace: Workspace, obj: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = workspace.catalog.label_tables.history(obj)
-    monkeypatch.setattr(type(workspace.catalog), "history", lambda *_: history)
+    monkeypatch.setattr(type(workspace.catalog.label_tables), "history", lambda *_: history)
     path = write_star_page(workspace, "../<b>2M", tmp_path / "pages")
     assert path.parent == tmp_path / "pages"
     assert path.name == "____b_2M.html"

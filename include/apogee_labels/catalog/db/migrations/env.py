@@ -2,7 +2,7 @@
 
 A new revision, after a change of ``schema.py`` (its number becomes ``HEAD``)::
 
-    python -m apogee_labels.catalog.db.migrations.revise "what changed"
+    apogee-labels catalog revise "what changed"
 """
 
 from __future__ import annotations

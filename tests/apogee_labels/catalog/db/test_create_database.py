@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import runpy
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
-from tests.support.compose import PROJECT_ROOT
+from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.db.create_database import create_database
+from tests.support.command import output_of
 from tests.support.required import require
 
 DEFAULT_URL = "postgresql+psycopg2://postgres@127.0.0.1/postgres"
-
-
-@pytest.fixture(scope="module")
-def create_database() -> Callable[[str], bool]:
-    return runpy.run_path(str(PROJECT_ROOT / "deployment" / "create_database.py"))["create_database"]
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ def url() -> Iterator[str]:
 
 
 @pytest.mark.postgres
-def test_database_is_created_once(create_database: Callable[[str], bool], url: str) -> None:
+def test_database_is_created_once(url: str) -> None:
     assert create_database(url) is True
     assert create_database(url) is False
     engine = sa.create_engine(url, poolclass=sa.NullPool)
@@ -44,7 +40,16 @@ def test_database_is_created_once(create_database: Callable[[str], bool], url: s
         assert connection.scalar(sa.text("SELECT current_database()")) == sa.make_url(url).database
 
 
+@pytest.mark.postgres
+def test_the_command_creates_database_and_schema(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APOGEE_LABELS_CATALOG_URL", url)
+    name = sa.make_url(url).database
+    assert [output_of("catalog", "create") for _ in range(2)] == [f"{name}: created\n", f"{name}: up to date\n"]
+    with Catalog.open(url) as catalog:
+        assert catalog.nights.publications() == []
+
+
 @pytest.mark.parametrize("url", ["sqlite:///catalog.db", "postgresql+psycopg2://user@host"])
-def test_url_of_something_else_is_refused(create_database: Callable[[str], bool], url: str) -> None:
+def test_url_of_something_else_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"expected a URL like postgresql\+psycopg2"):
         create_database(url)

@@ -6,28 +6,27 @@ import doctest
 
 import pytest
 
-from apogee_airflow.cli.asked import asked_mjds
-from apogee_airflow.cli.nights import asked
-from apogee_airflow.cli.translation import NightNames
-from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
+from apogee_labels.apogee.archive.nights import OBSERVATORIES, Observatory, observatory
+from apogee_labels.pipeline.nights import backfill, night_names
+from apogee_labels.pipeline.nights.night_names import NightNames, parse_nights
 
 APO = observatory("apo25m")
 
 
 def test_the_example_is_true() -> None:
-    assert doctest.testmod(asked) == doctest.TestResults(failed=0, attempted=2)
+    assert doctest.testmod(night_names) == doctest.TestResults(failed=0, attempted=2)
 
 
 @pytest.mark.parametrize("site", OBSERVATORIES.values(), ids=list(OBSERVATORIES))
 @pytest.mark.parametrize("mjd", [59228, 59287, 59308, 59409, 59463, 59525])
-def test_all_names_of_a_night_lead_back_to_it(site: asked.Observatory, mjd: int) -> None:
+def test_all_names_of_a_night_lead_back_to_it(site: Observatory, mjd: int) -> None:
     """Also where the clocks change."""
     names = NightNames(site, mjd)
     evening = names.evening.split()[0]
     words = (str(mjd), evening, names.interval[0], names.scheduled_run, names.backfill_run)
-    assert [asked_mjds(site, [word]) for word in words] == [[mjd]] * len(words)
+    assert [parse_nights(site, [word]) for word in words] == [[mjd]] * len(words)
     manual = f"manual__{evening}_mjd{mjd}_2026-01-01T00:00:00+00:00"
-    assert asked_mjds(site, [manual]) == [mjd]
+    assert parse_nights(site, [manual]) == [mjd]
 
 
 @pytest.mark.parametrize(
@@ -42,11 +41,11 @@ def test_all_names_of_a_night_lead_back_to_it(site: asked.Observatory, mjd: int)
     ],
 )
 def test_ranges_and_moments(word: str, mjds: list[int]) -> None:
-    assert asked_mjds(APO, [word]) == mjds
+    assert parse_nights(APO, [word]) == mjds
 
 
 def test_nights_are_in_order_and_each_is_once() -> None:
-    assert asked_mjds(APO, ["59283", "59280-59281", "2021-03-06"]) == [59280, 59281, 59283]
+    assert parse_nights(APO, ["59283", "59280-59281", "2021-03-06"]) == [59280, 59281, 59283]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_nights_are_in_order_and_each_is_once() -> None:
 )
 def test_what_names_no_night_is_told_the_forms(word: str) -> None:
     with pytest.raises(ValueError, match="names no night: expected 59280, 59280-59286"):
-        asked_mjds(APO, [word])
+        parse_nights(APO, [word])
 
 
 @pytest.mark.parametrize(
@@ -62,4 +61,11 @@ def test_what_names_no_night_is_told_the_forms(word: str) -> None:
 )
 def test_a_range_is_forwards_and_not_a_misprint(word: str, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        asked_mjds(APO, [word])
+        parse_nights(APO, [word])
+
+
+def test_stretches_of_nights_and_those_that_are_over() -> None:
+    assert doctest.testmod(backfill) == doctest.TestResults(failed=0, attempted=1)
+    assert list(backfill.stretches([])) == []
+    _, end = APO.interval(59281)
+    assert backfill.finished(APO, [59280, 59281], end) == ([59280], [59281])

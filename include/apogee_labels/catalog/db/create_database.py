@@ -1,13 +1,11 @@
-"""Create the PostgreSQL database that a URL names, unless it exists: python deployment/create_database.py URL."""
+"""The PostgreSQL database of the catalogue, created on its server."""
 
 from __future__ import annotations
-
-import sys
 
 import sqlalchemy as sa
 
 
-def create_database(url: str) -> bool:
+def create_database(url: str | sa.URL) -> bool:
     """Create the database of a URL on its server.
 
     Parameters
@@ -39,8 +37,3 @@ def create_database(url: str) -> bool:
         name = engine.dialect.identifier_preparer.quote(target.database)
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
     return True
-
-
-if __name__ == "__main__":
-    made = create_database(sys.argv[1])
-    sys.stdout.write(f"{sa.make_url(sys.argv[1]).database}: {'created' if made else 'there already'}\n")

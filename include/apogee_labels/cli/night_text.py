@@ -1,15 +1,21 @@
-"""Why a night is not done, as text."""
+"""Nights as lines of text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apogee_airflow.cli.translation import as_text
-
 if TYPE_CHECKING:
     from apogee_labels.pipeline.nights.night_status import FileReport, NightRow, NightStatus
+
+
+def table_lines(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table whose columns are as wide as they must be."""
+    table = [headings, *rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def lines_of_night(status: NightStatus, *, every_file: bool = False) -> Iterator[str]:
@@ -40,7 +46,7 @@ def lines_of_night(status: NightStatus, *, every_file: bool = False) -> Iterator
 def lines_of_nights(rows: Iterable[NightRow]) -> Iterator[str]:
     """Yield a table, a row a night."""
     headings = ("telescope", "MJD", "evening", "files", "done", "rejected", "verdict")
-    yield from as_text(
+    yield from table_lines(
         headings,
         [
             (

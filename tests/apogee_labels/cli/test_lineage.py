@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from apogee_airflow.cli.lineage import main
 from apogee_labels.catalog.queries.lineage import Lineage
 from apogee_labels.catalog.records import VerdictOutcome, VerdictRecord
 from apogee_labels.pipeline.analysis.infer import infer_labels
@@ -18,6 +17,7 @@ from apogee_labels.pipeline.ingest.scan import scan_archive
 from apogee_labels.pipeline.products.lineage import as_json, where_now
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.survey import SyntheticSurvey
+from tests.support.command import call, output_of
 
 
 @pytest.fixture
@@ -37,27 +37,23 @@ def lineage(workspace: Workspace, survey: SyntheticSurvey, put_model: Callable[[
     return result
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert main(arguments) == 0
-    return capsys.readouterr().out
-
-
-def test_a_result_and_a_star_are_told(lineage: Lineage, capsys: pytest.CaptureFixture[str]) -> None:
-    text = said(capsys, lineage.result.id[:12])
-    assert said(capsys, lineage.result.id) == said(capsys, lineage.spectrum.obj) == text
+def test_a_result_and_a_star_are_told(lineage: Lineage) -> None:
+    text = output_of("lineage", lineage.result.id[:12])
+    assert output_of("lineage", lineage.result.id) == output_of("lineage", lineage.spectrum.obj) == text
     headings = [line for line in text.splitlines() if not line.startswith(" ")]
     assert headings == ["Result", "Model", "Training set", "Normalisation", "File"]
     assert f"  digest           {lineage.model.training_set_digest}" in text
     assert "  verdict          accepted by ann, " in text
     assert "  in force         never" in text
     assert "  now              still there" in text
-    assert json.loads(said(capsys, "--json", lineage.result.id)) == [as_json(lineage)]
+    assert json.loads(output_of("lineage", "--json", lineage.result.id)) == [as_json(lineage)]
 
 
 @pytest.mark.parametrize("name", ["0" * 12, "2M00000000+0000000", ""])
-def test_what_is_not_there_is_said(workspace: Workspace, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    assert main([name]) == 1
-    assert f"no analysed star {name!r}: expected " in capsys.readouterr().err
+def test_what_is_not_there_is_said(workspace: Workspace, name: str) -> None:
+    result = call("lineage", name)
+    assert result.exit_code == 1
+    assert f"no analysed star {name!r}: expected " in result.stderr
 
 
 def test_where_a_content_is_now(lineage: Lineage) -> None:

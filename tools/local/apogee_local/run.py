@@ -2,33 +2,22 @@
 
 Makes a small synthetic archive, starts Airflow on 127.0.0.1 with an embedded database, lets it train the model and process
 the nights by a backfill over their dates, prints what came out, and serves the web UI until Ctrl-C.
-
-``python -m apogee_local airflow ...`` runs an airflow command in that installation's environment,
-``python -m apogee_local nights ...`` the command ``python -m apogee_airflow.cli.nights``, ``lineage ...`` likewise.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import shlex
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
-
-import httpx
 
 from apogee_labels.apogee.archive.nights import OBSERVATORIES
-from apogee_labels.core.settings import PROJECT_ROOT
-from apogee_local.environment import USER, Installation
+from apogee_labels.core.settings import Settings
+from apogee_local.environment import COMMAND, USER, Installation
 from apogee_local.processes import (
     AirflowError,
     AirflowProcesses,
-    airflow_command,
     airflow_processes,
     make_database,
     port_is_free,
@@ -44,27 +33,24 @@ ASK_AGAIN = 20.0
 """Seconds after which a night without a run is asked for again."""
 
 
-def main() -> int:
-    """Run the whole story; returns the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
-    options = _parser().parse_args()
-    try:
-        return _run_command(options) if options.command else _run(options)
-    except KeyboardInterrupt:
-        print("\nStopped; no process is left behind.")
-        return 0
-    except (AirflowError, httpx.HTTPError, OSError) as error:
-        print(f"make run: {error}", file=sys.stderr)
-        return 1
+def run(installation: Installation, *, own_data: bool = False, once: bool = False) -> bool:
+    """Start Airflow, process the synthetic nights unless it is for `own_data`, serve unless `once`; whether all went well.
 
-
-def _run(options: argparse.Namespace) -> int:
-    installation = _installation(options)
-    environment = installation.environment(own_settings=options.serve)
+    Raises
+    ------
+    AirflowError
+        The port is taken, or Airflow does not do what it should.
+    """
+    if not port_is_free(installation.port):
+        raise AirflowError(
+            f"port {installation.port} is taken, maybe by another Airflow: stop that, or choose one, "
+            "e.g. AIRFLOW_PORT=8090 make run."
+        )
+    environment = installation.environment(own_settings=own_data)
     os.environ.clear()
     os.environ.update(environment)  # this process reads the catalogue with the settings of Airflow's
-    if not options.serve:
+    Settings()  # those that are wrong are named now, and not by each DAG
+    if not own_data:
         _make_archive(installation.data_dir)
     _say(2, "Airflow's database and pools")
     make_database(os.environ)
@@ -72,78 +58,13 @@ def _run(options: argparse.Namespace) -> int:
         _say(3, f"Airflow's four processes (their logs: {processes.logs})")
         wait_until_healthy(processes, installation.url)
         all_well = True
-        if not options.serve:
+        if not own_data:
             all_well = _process_nights(installation, processes)
             _tell()
         print(f"\nAirflow's web UI: {installation.url}   user: {USER}   password: {installation.password}", flush=True)
-        if not options.once:
+        if not once:
             _serve(processes)
-    return 0 if all_well else 1
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m apogee_local", description=__doc__)
-    parser.add_argument("--home", type=Path, default=PROJECT_ROOT / ".airflow", help="AIRFLOW_HOME of this Airflow")
-    parser.add_argument("--data", type=Path, default=PROJECT_ROOT / "data", help="archive, products and catalogue")
-    parser.add_argument("--once", action="store_true", help="end after the report, instead of serving until Ctrl-C")
-    parser.add_argument("--serve", action="store_true", help="only serve, with the settings of your own environment")
-    parser.add_argument(
-        "command",
-        nargs=argparse.REMAINDER,
-        help="airflow ..., nights ... or lineage ...: a command for the same installation",
-    )
-    return parser
-
-
-def _run_command(options: argparse.Namespace) -> int:
-    """Run a command as the local installation's processes would, and return its code."""
-    word, *arguments = options.command
-    if word == "airflow":
-        command = airflow_command(*arguments)
-    elif word == "nights":
-        command = [sys.executable, "-m", "apogee_airflow.cli.nights", *arguments, *_called_here(options, arguments)]
-    elif word == "lineage":
-        command = [sys.executable, "-m", "apogee_airflow.cli.lineage", *arguments]
-    else:
-        raise AirflowError(
-            f"unknown word {word!r}: expected nothing, or airflow, nights or lineage and their arguments."
-        )
-    environment = Installation(options.home.absolute(), options.data.absolute(), _port()).environment()
-    return subprocess.run(command, env=environment).returncode
-
-
-def _called_here(options: argparse.Namespace, arguments: Sequence[str]) -> list[str]:
-    """Let the lines of ``nights backfill`` name airflow as it is called for this installation."""
-    if arguments[:1] != ["backfill"] or "--airflow" in arguments:
-        return []
-    folders = ["--home", str(options.home.absolute()), "--data", str(options.data.absolute())]
-    is_default = (options.home, options.data) == (PROJECT_ROOT / ".airflow", PROJECT_ROOT / "data")
-    return [
-        "--airflow",
-        shlex.join([sys.executable, "-m", "apogee_local", *([] if is_default else folders), "airflow"]),
-    ]
-
-
-def _installation(options: argparse.Namespace) -> Installation:
-    port = _port()
-    if not port_is_free(port):
-        raise AirflowError(
-            f"port {port} is taken, maybe by another Airflow: stop that, or choose one, e.g. AIRFLOW_PORT=8090 make run."
-        )
-    return Installation(options.home.absolute(), options.data.absolute(), port)
-
-
-def _port() -> int:
-    port = os.environ.get("AIRFLOW_PORT", "8080")
-    if not port.isdigit() or not 1024 <= int(port) <= 65535:
-        raise AirflowError(
-            f"AIRFLOW_PORT is {port!r}: expected a port from 1024 to 65535, e.g. AIRFLOW_PORT=8090 make run."
-        )
-    return int(port)
+    return all_well
 
 
 def _make_archive(data_dir: Path) -> None:
@@ -158,12 +79,12 @@ def _make_archive(data_dir: Path) -> None:
         )
     data_dir.mkdir(parents=True, exist_ok=True)
     (data_dir / MARKER).touch()
-    command = [sys.executable, "-m", "apogee_labels.simulation", str(data_dir / "sas"), "--nights", str(len(NIGHTS))]
+    command = [COMMAND, "simulate", str(data_dir / "sas"), "--nights", str(len(NIGHTS))]
     if not (training_set := data_dir / "training_set.pkl").exists():
         command += ["--training-set", str(training_set)]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL)
     if done.returncode:
-        raise AirflowError(f"the synthetic archive could not be made (`{' '.join(command[1:])}`).")
+        raise AirflowError(f"the synthetic archive could not be made (`{' '.join(command)}`).")
 
 
 def _process_nights(installation: Installation, processes: AirflowProcesses) -> bool:
@@ -202,7 +123,6 @@ def _wait_for_dags(rest: AirflowRest, processes: AirflowProcesses, timeout: floa
 
 def _wait_for_model(processes: AirflowProcesses, timeout: float = 300.0) -> None:
     from apogee_labels.catalog import Catalog
-    from apogee_labels.core.settings import Settings
 
     settings = Settings()
     deadline = time.monotonic() + timeout
@@ -267,7 +187,3 @@ def _serve(processes: AirflowProcesses) -> None:
 
 def _say(step: int, what: str, steps: Sequence[int] = range(1, 7)) -> None:
     print(f"[{step}/{steps[-1]}] {what}", flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

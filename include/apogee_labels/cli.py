@@ -1,5 +1,0 @@
-"""The command ``apogee-labels``."""
-
-
-def main() -> None:
-    """Run it."""
