@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from apogee_local.environment import COMMAND
 from tests.end_to_end.conftest import SERVING, LocalRun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,6 @@ def environment(local_run: LocalRun) -> dict[str, str]:
     return os.environ | {
         "APOGEE_LABELS_DATA_DIR": str(local_run.installation.data_dir),
         "AIRFLOW_PORT": str(local_run.installation.port),
-        "PYTHONPATH": str(ROOT),
     }
 
 
@@ -46,34 +46,28 @@ def test_the_notebook_example_runs(local_run: LocalRun) -> None:
     assert "TEFF" in done.stdout
 
 
-def test_the_backfill_line_is_accepted_and_selects_three_nights(local_run: LocalRun) -> None:
-    assert SERVING in local_run.output
-    (line,) = (line for block in blocks("sh") for line in block.splitlines() if "backfill create" in line)
-    _, *arguments = shlex.split(line)
+def run_line(local_run: LocalRun, text: str, *options: str) -> str:
+    """Run the one line of the README that has a text, for the installation of the test; returns what it prints."""
+    (line,) = (line for block in blocks("sh") for line in block.splitlines() if text in line)
+    program, local, *arguments = shlex.split(line, comments=True)
+    assert (program, local) == (".venv/bin/apogee-labels", "local")
     folders = ["--home", str(local_run.installation.home), "--data", str(local_run.installation.data_dir)]
-    at = arguments.index("airflow")
     done = subprocess.run(
-        [sys.executable, *arguments[:at], *folders, *arguments[at:], "--dry-run", "--reprocess-behavior", "completed"],
-        env=environment(local_run),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.findall(r"2021-03-(\d\d) 16:48:00", done.stdout) == ["06", "07", "08"], done.stdout
-
-
-def test_the_lineage_of_a_star_is_told(local_run: LocalRun) -> None:
-    (line,) = (line for block in blocks("sh") for line in block.splitlines() if " lineage " in line)
-    _, *arguments = shlex.split(line, comments=True)
-    folders = ["--home", str(local_run.installation.home), "--data", str(local_run.installation.data_dir)]
-    at = arguments.index("lineage")
-    done = subprocess.run(
-        [sys.executable, *arguments[:at], *folders, *arguments[at:]],
+        [COMMAND, local, *folders, *arguments, *options],
         env=environment(local_run), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "\nTraining set\n" in done.stdout
+    return done.stdout
+
+
+def test_the_backfill_line_is_accepted_and_selects_three_nights(local_run: LocalRun) -> None:
+    assert SERVING in local_run.output
+    said = run_line(local_run, "backfill create", "--dry-run", "--reprocess-behavior", "completed")
+    assert re.findall(r"2021-03-(\d\d) 16:48:00", said) == ["06", "07", "08"], said
+
+
+def test_the_lineage_of_a_star_is_told(local_run: LocalRun) -> None:
+    assert "\nTraining set\n" in run_line(local_run, " lineage ")
 
 
 def test_every_setting_is_in_the_table() -> None:
