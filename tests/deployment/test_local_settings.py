@@ -20,7 +20,7 @@ before = dict(os.environ)
 import airflow_local_settings as settings
 print(json.dumps({
     "loaded": [name for name in settings.SCIENCE_STACK if name in sys.modules],
-    "ours": [name for name in sys.modules if name.split(".")[0] in ("include", "apogee_airflow", "airflow")],
+    "ours": [name for name in sys.modules if name.split(".")[0] in ("apogee_labels", "apogee_airflow", "airflow")],
     "airflow": [name for name in sys.modules if name.split(".")[0] == "airflow"],
     "same": dict(os.environ) == before,
     "exported": settings.__all__,
@@ -30,7 +30,7 @@ print(json.dumps({
 
 
 def start(*arguments: str, path: Path | None = None) -> dict[str, Any]:
-    folders = [str(folder) for folder in (path, PROJECT_ROOT, PROJECT_ROOT / "config") if folder]
+    folders = [str(folder) for folder in (path, PROJECT_ROOT / "config") if folder]
     environment = {name: value for name, value in os.environ.items() if name not in ("SAS_BASE_DIR", "TREE_DIR")}
     process = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(["/bin/airflow", *arguments])],

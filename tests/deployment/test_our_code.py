@@ -21,7 +21,7 @@ our_code.preload_our_code()
 exec(sys.argv[1])
 reader, writer = os.pipe()
 if os.fork() == 0:
-    ours = [name for name in sys.modules if name.partition(".")[0] == "include"]
+    ours = [name for name in sys.modules if name.partition(".")[0] == "apogee_labels"]
     inherited = ["apogee_labels.cannon.model" in sys.modules, "apogee_airflow.operators.infer" in sys.modules]
     from apogee_labels.core.identity import SHORT
     os.write(writer, json.dumps([len(ours), SHORT, *inherited]).encode())
@@ -42,7 +42,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def child_of_a_parent(checkout: Path, meanwhile: str) -> list[Any]:
     """What a process has that is forked after `meanwhile` was run in its parent: modules, a constant, model, operator."""
-    path = os.pathsep.join([str(checkout), str(checkout / "config"), str(checkout / "plugins")])
+    path = os.pathsep.join(str(checkout / folder) for folder in ("include", "config", "plugins"))
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, meanwhile],
         env=os.environ | {"PYTHONPATH": path}, cwd=checkout, capture_output=True, text=True, check=True, timeout=120,

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,15 @@ import psutil
 import pytest
 
 from apogee_labels.catalog import Catalog
-from apogee_local.environment import Installation
+from apogee_local.environment import COMMAND, Installation
 from apogee_local.rest import AirflowRest
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVING = "It serves until you press Ctrl-C."
 
 
 @dataclass
 class LocalRun:
-    """A running `python -m apogee_local`, and what it has printed up to its report."""
+    """A running `apogee-labels run`, and what it has printed up to its report."""
 
     installation: Installation
     process: subprocess.Popen[str]
@@ -40,21 +38,12 @@ def free_port() -> int:
 
 def command(folder: Path, *options: str) -> list[str]:
     """The command line of `make run`, with folders of a test's own."""
-    return [
-        sys.executable,
-        "-m",
-        "apogee_local",
-        "--home",
-        f"{folder}/home",
-        "--data",
-        f"{folder}/data",
-        *options,
-    ]
+    return [COMMAND, "run", "--home", f"{folder}/home", "--data", f"{folder}/data", *options]
 
 
 def environment(port: int) -> dict[str, str]:
-    """The environment of a user who has just installed: the .pth file of `make run` is what PYTHONPATH is here."""
-    return os.environ | {"AIRFLOW_PORT": str(port), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    """The environment of a user who has just installed."""
+    return os.environ | {"AIRFLOW_PORT": str(port), "PYTHONUNBUFFERED": "1"}
 
 
 def catalog_of(installation: Installation) -> Catalog:

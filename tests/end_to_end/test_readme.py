@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from apogee_local.environment import COMMAND
 from tests.end_to_end.conftest import SERVING, LocalRun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,6 @@ def environment(local_run: LocalRun) -> dict[str, str]:
     return os.environ | {
         "APOGEE_LABELS_DATA_DIR": str(local_run.installation.data_dir),
         "AIRFLOW_PORT": str(local_run.installation.port),
-        "PYTHONPATH": str(ROOT),
     }
 
 
@@ -54,17 +54,13 @@ def test_the_notebook_example_runs(local_run: LocalRun) -> None:
 
 def test_the_backfill_line_is_accepted_and_selects_three_nights(local_run: LocalRun) -> None:
     assert SERVING in local_run.output
-    python, *arguments = command_line("docs/nights.md", "backfill create")
-    assert python == ".venv/bin/python"
+    command, local, *arguments = command_line("docs/nights.md", "backfill create")
+    assert (command, local) == (".venv/bin/apogee-labels", "local")
     folders = ["--home", str(local_run.installation.home), "--data", str(local_run.installation.data_dir)]
-    at = arguments.index("airflow")
     done = subprocess.run(
-        [sys.executable, *arguments[:at], *folders, *arguments[at:], "--dry-run", "--reprocess-behavior", "completed"],
-        env=environment(local_run),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+        [COMMAND, local, *folders, *arguments, "--dry-run", "--reprocess-behavior", "completed"],
+        env=environment(local_run), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert re.findall(r"2021-03-(\d\d) 16:48:00", done.stdout) == ["06", "07", "08"], done.stdout
 
@@ -82,7 +78,7 @@ def test_the_command_answers(local_run: LocalRun, page: str, word: str, told: st
     command, *arguments = command_line(page, word)
     assert command == ".venv/bin/apogee-labels"
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("apogee-labels")), *arguments],
+        [COMMAND, *arguments],
         env=environment(local_run), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -12,9 +12,31 @@ from pathlib import Path
 from tests.support.compose import PROJECT_ROOT
 
 TOOLS = (
-    "sh", "make", "awk", "cksum", "dirname", "find", "grep", "mkdir", "printf", "rm", "sed", "test", "tee", "cat", "env",
+    "sh", "make", "awk", "cksum", "dirname", "find", "grep", "mkdir", "printf", "rm", "sed", "test", "tee", "cat",
+    "env", "ln",
 )  # fmt: skip
-LOCAL = "import os, sys\nprint('HOME', os.environ['HOME'])\nprint('PATH', *sys.path, sep='\\n')\n"
+SHOW = "import os, sys; print('HOME', os.environ['HOME']); print('PATH', *sys.path)"
+"""What the command does here: it shows what it was given."""
+BACKEND = f'''"""A build backend without packages: an editable installation is the command alone."""
+
+import zipfile
+
+INFO = "apogee_labels-0.dist-info"
+SHOW = """{SHOW}"""
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "apogee_labels-0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel_directory + "/" + name, "w") as wheel:
+        wheel.writestr("shown.py", "def main():\\n    exec(" + repr(SHOW) + ")\\n")
+        wheel.writestr(INFO + "/METADATA", "Metadata-Version: 2.1\\nName: apogee-labels\\nVersion: 0\\n")
+        wheel.writestr(INFO + "/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(INFO + "/entry_points.txt", "[console_scripts]\\napogee-labels = shown:main\\n")
+        wheel.writestr(INFO + "/RECORD", "")
+    return name
+'''
+PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+VENV = 'for last in "$@"; do :; done; exec python3 -m venv --without-pip "$last"'
 
 
 @dataclass(frozen=True)
@@ -53,9 +75,9 @@ class Checkout:
         path.chmod(0o755)
 
     def installations(self) -> list[str]:
-        """List the calls of ``uv pip install`` so far."""
+        """List the calls of ``uv pip install`` so far that were for locks."""
         log = self.bin / "uv.log"
-        return log.read_text().splitlines() if log.exists() else []
+        return [line for line in log.read_text().splitlines() if " -r " in line] if log.exists() else []
 
 
 def bare_checkout(folder: Path) -> Checkout:
@@ -72,10 +94,11 @@ def bare_checkout(folder: Path) -> Checkout:
         if found := shutil.which(name):
             (checkout.bin / name).symlink_to(found)
     checkout.program("python3", f'exec "{os.path.realpath(sys.executable)}" "$@"')
-    (checkout.folder / "plugins" / "apogee_airflow").mkdir(parents=True)
-    (checkout.folder / "plugins" / "apogee_airflow" / "local.py").write_text(LOCAL)
-    for name in ("benchmarks", "config", "dags", "include", "tests", "deployment"):
-        (checkout.folder / name).mkdir()
+    checkout.program("apogee-labels", f'exec .venv/bin/python -c "{SHOW}"')  # what uv installs here
+    for name in ("benchmarks", "config", "dags", "include", "plugins", "tests", "tools", "deployment"):
+        (checkout.folder / name).mkdir(parents=True)
+    (checkout.folder / "pyproject.toml").write_text(PYPROJECT)
+    (checkout.folder / "backend.py").write_text(BACKEND)
     shutil.copy(PROJECT_ROOT / "Makefile", checkout.folder)
     shutil.copy(PROJECT_ROOT / "deployment" / "environment.sh", checkout.folder / "deployment")
     (checkout.folder / "requirements.txt").write_text("# nothing\n")
@@ -83,13 +106,13 @@ def bare_checkout(folder: Path) -> Checkout:
     return checkout
 
 
-def with_uv(checkout: Checkout) -> Checkout:
+def with_uv(checkout: Checkout, venv: str = VENV) -> Checkout:
     """Add a uv that makes environments without pip and writes down what it was asked to install."""
     checkout.program(
         "uv",
         'case "$1" in\n'
-        'venv) for last in "$@"; do :; done; exec python3 -m venv --without-pip "$last" ;;\n'
-        f'pip) echo "$*" >> "{checkout.bin}/uv.log" ;;\n'
+        f"venv) {venv} ;;\n"
+        f'pip) echo "$*" >> "{checkout.bin}/uv.log"; ln -sf "{checkout.bin}/apogee-labels" .venv/bin/ ;;\n'
         "esac",
     )
     return checkout
