@@ -21,7 +21,7 @@ from apogee_airflow.cli.nights import backfill, main
 from apogee_airflow.cli.translation import NightNames
 from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
 from apogee_labels.core.settings import Settings
-from apogee_labels.pipeline.nights.night_status import nightly_identities
+from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -151,4 +151,4 @@ def test_done_is_by_the_parameters_of_the_nightly_dags(installation: Settings) -
     regions = str(installation.continuum_regions)
     for operator in (ListApStarsOperator, PublishNightOperator):
         task = operator(task_id="t", telescope="apo25m", model_id="", continuum_regions_path=regions)
-        assert task.identities() == nightly_identities(installation)
+        assert task.identities() == ResultIdentities.nightly(installation.continuum_regions)

@@ -13,9 +13,8 @@ from apogee_airflow.web.routes import router
 from apogee_labels.core.code_version import code_version
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import NormalizationParameters, normalize_files
-from apogee_labels.pipeline.identities import InferenceParameters
+from apogee_labels.pipeline.identities import InferenceParameters, ResultIdentities
 from apogee_labels.pipeline.nights.night import NightKey, list_night
-from apogee_labels.pipeline.nights.night_status import nightly_identities
 from apogee_labels.pipeline.nights.publish import publish_night
 from apogee_labels.pipeline.products.lineage import as_json, facts
 from apogee_labels.pipeline.workspace import Workspace
@@ -28,7 +27,7 @@ def result(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     """A result of the first night, by a model that is in force."""
     model_id = put_model(workspace)
     workspace.catalog.models.put_in_force("giants", model_id, "<b>ann</b>")
-    night, identities = NightKey("apo25m", 59280, "run"), nightly_identities(workspace.settings)
+    night, identities = NightKey("apo25m", 59280, "run"), ResultIdentities.nightly(workspace.settings.continuum_regions)
     due = list_night(workspace, night, identities, model_id)
     made = normalize_files(workspace, due, NormalizationParameters(regions=workspace.settings.continuum_regions))
     parameters = InferenceParameters()

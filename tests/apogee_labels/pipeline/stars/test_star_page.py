@@ -52,7 +52,7 @@ def test_a_name_stays_in_the_folder(
     workspace: Workspace, obj: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = workspace.catalog.label_tables.history(obj)
-    monkeypatch.setattr(type(workspace.catalog), "history", lambda *_: history)
+    monkeypatch.setattr(type(workspace.catalog.label_tables), "history", lambda *_: history)
     path = write_star_page(workspace, "../<b>2M", tmp_path / "pages")
     assert path.parent == tmp_path / "pages"
     assert path.name == "____b_2M.html"
