@@ -10,7 +10,8 @@ from sqlalchemy.engine import URL
 from apogee_labels.catalog.db.database import Database
 from apogee_labels.catalog.db.upgrade import ensure_schema
 from apogee_labels.catalog.queries.archive import Archive
-from apogee_labels.catalog.queries.label_tables import ExpectedOf, LabelTables
+from apogee_labels.catalog.queries.contents import Contents, ExpectedOf
+from apogee_labels.catalog.queries.label_tables import LabelTables
 from apogee_labels.catalog.queries.lineage import Lineages
 from apogee_labels.catalog.queries.models import Models
 from apogee_labels.catalog.queries.nights import Nights
@@ -39,6 +40,8 @@ class Catalog:
         The files of the archive as last scanned, and the contents that were read.
     normalizations, results, rejections, duplicates
         What was made of the contents, what could not be, and what was made twice.
+    contents
+        What is known of a content: done, rejected, normalised or due.
     models, reference_stars
         The models, which are in force, and the stars on which they are compared.
     nights, states
@@ -57,6 +60,7 @@ class Catalog:
         self._database = database
         self.archive = Archive(database)
         self.spectra = Spectra(database)
+        self.contents = Contents(database)
         self.normalizations = Normalizations(database)
         self.results = Results(database)
         self.rejections = Rejections(database)

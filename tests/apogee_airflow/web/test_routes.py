@@ -12,8 +12,9 @@ from apogee_airflow.web.routes import router
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
 from apogee_labels.catalog.records import RejectionRecord, Stage
 from apogee_labels.core.errors import Reason
+from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.nights.night import NightKey, list_night
-from apogee_labels.pipeline.nights.night_status import night_status, nightly_identities, nights_overview
+from apogee_labels.pipeline.nights.night_status import night_status, nights_overview
 from apogee_labels.pipeline.workspace import Workspace
 from tests.apogee_airflow.web.client import Client
 
@@ -24,7 +25,9 @@ RUN = "scheduled__2021-03-06_mjd59280"
 @pytest.fixture
 def client(workspace: Workspace) -> Client:
     """A client of the pages as Airflow mounts them, for whom the door is open; the first night is listed by a run."""
-    list_night(workspace, NightKey("apo25m", 59280, RUN), nightly_identities(workspace.settings), None)
+    list_night(
+        workspace, NightKey("apo25m", 59280, RUN), ResultIdentities.nightly(workspace.settings.continuum_regions), None
+    )
     pages, airflow = FastAPI(), FastAPI()
     pages.include_router(router)
     airflow.mount(URL_PREFIX, pages)

@@ -15,6 +15,7 @@ from apogee_labels.catalog.db import schema
 from apogee_labels.catalog.db.rows import row_of
 from apogee_labels.catalog.records import (
     ArchiveFile,
+    Expected,
     LabelValue,
     ModelRecord,
     NormalizationRecord,
@@ -135,6 +136,12 @@ def result(
         seconds=0.5,
         created=moment(minutes),
     )
+
+
+def expected(digest: str, model_id: str | None) -> Expected:
+    """The identities that the products of a content have with the parameters of the samples."""
+    made = normalization(digest)
+    return Expected(made.id, result(made.id, model_id).id if model_id else None)
 
 
 def rejection(

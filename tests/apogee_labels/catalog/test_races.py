@@ -8,7 +8,7 @@ from sqlalchemy import URL, func, select
 
 from apogee_labels.catalog import Catalog
 from apogee_labels.catalog.db import schema
-from apogee_labels.catalog.records import ListedState, NightFile, NormalizedFile, WorkKind
+from apogee_labels.catalog.records import FileStatus, NightFile, NormalizedFile, WorkKind
 from tests.apogee_labels.catalog.catalog_samples import (
     archive_file,
     content,
@@ -113,7 +113,7 @@ def test_indexing_the_same_files_in_any_order_does_not_deadlock(catalog: Catalog
 
 
 def _list(place: int, url: URL) -> None:
-    files = [NightFile(path=f"/sas/{star}", digest=None, state=ListedState.DUE) for star in range(20)]
+    files = [NightFile(path=f"/sas/{star}", digest=None, state=FileStatus.DUE) for star in range(20)]
     with Catalog.open(url) as catalog:
         for _ in range(5):
             catalog.nights.record_listing("apo25m", 59000, "run", None, files[place:])

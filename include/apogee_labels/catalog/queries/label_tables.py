@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from apogee_labels.catalog.db import schema
 from apogee_labels.catalog.db.rows import CHUNK, Subject
+from apogee_labels.catalog.queries.contents import ExpectedOf
 from apogee_labels.catalog.queries.current import (
     all_results,
     by_star,
@@ -20,16 +21,13 @@ from apogee_labels.catalog.queries.current import (
 )
 from apogee_labels.catalog.queries.label_rows import LabelRows, star_by_star, text_widths
 from apogee_labels.catalog.queries.models import Models
-from apogee_labels.catalog.records import Expected, ModelRecord, utc_now
+from apogee_labels.catalog.records import ModelRecord, utc_now
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 DEFAULT_LABELS = ("TEFF", "LOGG", "FE_H")
 """The label columns of a table when there is no model to say which."""
-
-ExpectedOf = Callable[[str, str | None], Expected]
-"""``expected(digest, model_id)``: the identities that the products of a content have by certain parameters."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,18 +13,17 @@ from apogee_labels.catalog.db import schema
 from apogee_labels.catalog.db.database import CatalogError, upsert
 from apogee_labels.catalog.db.rows import Subject, as_fields, columns_for, row_of
 from apogee_labels.catalog.queries.archive import Archive
-from apogee_labels.catalog.queries.normalizations import Normalizations
-from apogee_labels.catalog.queries.outcomes import Evidence, contents_of, decide_outcomes
-from apogee_labels.catalog.queries.rejections import Rejections
-from apogee_labels.catalog.queries.results import Results
+from apogee_labels.catalog.queries.contents import Contents, ExpectedOf, KnownContent
 from apogee_labels.catalog.queries.states import NightRange
 from apogee_labels.catalog.records import (
-    Expected,
-    ListedState,
+    ArchiveFile,
+    FileStatus,
     Listing,
     Night,
     NightFile,
+    NightFileOutcome,
     NightOutcome,
+    RejectionRecord,
     RunOfNight,
     subject_of_path,
     utc_now,
@@ -82,7 +81,7 @@ class Nights(Subject):
             select(FILE.c.path)
             .join(RUN, and_(*of_run))
             .where(RUN.c.telescope == telescope, RUN.c.run_id != run_id)
-            .where(RUN.c.published_at.is_(None), RUN.c.listed_at > since, FILE.c.state == ListedState.DUE)
+            .where(RUN.c.published_at.is_(None), RUN.c.listed_at > since, FILE.c.state == FileStatus.DUE)
         )
         with self._database.read() as connection:
             return set(connection.scalars(query))
@@ -127,14 +126,14 @@ class Nights(Subject):
         with self._database.read() as connection:
             return [RunOfNight(**as_fields(row)) for row in connection.execute(query)]
 
-    def count_listed(self, night: Night) -> dict[str, Counter[ListedState]]:
+    def count_listed(self, night: Night) -> dict[str, Counter[FileStatus]]:
         """Return how many files each run of a night listed, by what it found about them."""
         query = (
             select(FILE.c.run_id, FILE.c.state, func.count())
             .where(FILE.c.telescope == night.telescope, FILE.c.mjd == night.mjd)
             .group_by(FILE.c.run_id, FILE.c.state)
         )
-        counts: dict[str, Counter[ListedState]] = {}
+        counts: dict[str, Counter[FileStatus]] = {}
         with self._database.read() as connection:
             for run_id, state, number in connection.execute(query):
                 counts.setdefault(run_id, Counter())[state] = number
@@ -180,7 +179,7 @@ class Nights(Subject):
         mjd: int,
         run_id: str,
         *,
-        expected: Callable[[str, str | None], Expected],
+        expected: ExpectedOf,
         reader_version: str,
     ) -> NightOutcome:
         """Return what became of each file that a run listed, decided from the catalogue alone.
@@ -201,29 +200,49 @@ class Nights(Subject):
         listing = self.listing(telescope, mjd, run_id)
         if listing is None:
             raise CatalogError(_no_listing(telescope, mjd, run_id))
-        files = decide_outcomes(listing, self._evidence(listing, expected, reader_version))
+        indexed = Archive(self._database).indexed(file.path for file in listing.files)
+        contents = {file: _contents_of(file, indexed.get(file.path)) for file in listing.files}
+        subjects = {digest for found in contents.values() for digest in found}
+        subjects |= {subject_of_path(file.path) for file in listing.files}
+        known = Contents(self._database).known(subjects, expected, listing.model_id, reader_version)
+        files = tuple(_outcome(file, contents[file], known, listing) for file in listing.files)
         return NightOutcome(telescope=telescope, mjd=mjd, run_id=run_id, model_id=listing.model_id, files=files)
 
-    def _evidence(
-        self, listing: Listing, expected: Callable[[str, str | None], Expected], reader_version: str
-    ) -> Evidence:
-        paths = [file.path for file in listing.files]
-        indexed = Archive(self._database).indexed(paths)
-        contents = {file.path: contents_of(file, indexed.get(file.path)) for file in listing.files}
-        digests = {digest for found in contents.values() for digest in found}
-        products = {digest: expected(digest, listing.model_id) for digest in digests}
-        # A content is rejected as such, or only this normalisation of it, or the path that has none.
-        subjects = digests | {item.normalization_id for item in products.values()}
-        subjects |= {subject_of_path(path) for path in paths}
-        return Evidence(
-            contents=contents,
-            expected=products,
-            results=Results(self._database).existing(
-                item.result_id for item in products.values() if item.result_id is not None
-            ),
-            normalizations=Normalizations(self._database).find(item.normalization_id for item in products.values()),
-            rejections=Rejections(self._database).find(subjects, reader_version),
-        )
+
+def _contents_of(file: NightFile, indexed: ArchiveFile | None) -> tuple[str, ...]:
+    """Return the contents that answer for a file: a file can be rewritten between its listing and its analysis.
+
+    Both, the one now indexed at the path and the one that was listed, the newer first: an outcome of either means that the
+    run did its work.
+    """
+    found = (indexed.digest if indexed else None, file.digest)
+    return tuple(dict.fromkeys(digest for digest in found if digest is not None))
+
+
+def _outcome(
+    file: NightFile, contents: tuple[str, ...], known: Mapping[str, KnownContent], listing: Listing
+) -> NightFileOutcome:
+    digest: str | None
+    for digest in contents:
+        if known[digest].status is FileStatus.DONE:
+            was_there = file.state is FileStatus.COMPLETE and digest == file.digest
+            status = FileStatus.COMPLETE if was_there else FileStatus.DONE
+            result_id = known[digest].expected.result_id
+            return NightFileOutcome(path=file.path, digest=digest, outcome=status, result_id=result_id)
+    why: list[tuple[str | None, RejectionRecord | None]] = [(digest, known[digest].rejection) for digest in contents]
+    of_path = known[subject_of_path(file.path)].rejection
+    # One of the path itself counts unless it is from before a listing that found a content there.
+    if of_path and (file.digest is None or of_path.created >= listing.listed_at):
+        why.append((None, of_path))
+    for digest, rejection in why:
+        if rejection:
+            return NightFileOutcome(
+                path=file.path, digest=digest, outcome=FileStatus.REJECTED,
+                reason=rejection.reason, message=rejection.message,
+            )  # fmt: skip
+    is_normalized = any(known[digest].status is FileStatus.NORMALIZED for digest in contents)
+    status = FileStatus.NORMALIZED if listing.model_id is None and is_normalized else FileStatus.FAILED
+    return NightFileOutcome(path=file.path, digest=next(iter(contents), None), outcome=status)
 
 
 def _is_run(table: Table, telescope: str, mjd: int, run_id: str) -> tuple[ColumnElement[bool], ...]:

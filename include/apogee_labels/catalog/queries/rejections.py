@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 
 from apogee_labels.catalog.db.database import insert_once
 from apogee_labels.catalog.db.rows import Subject, as_fields, chunks, columns_for, row_of
@@ -35,14 +35,14 @@ class Rejections(Subject):
         query = select(*columns_for(RejectionRecord, table)).order_by(table.c.created)
         with self._database.read() as connection:
             for chunk in chunks(set(subjects)):
-                chosen = query.where(
-                    table.c.subject.in_(chunk), table.c.reader_version == reader_version, ~_was_refuted()
-                )
+                chosen = query.where(table.c.subject.in_(chunk), still_holds(reader_version))
                 for row in connection.execute(chosen):
                     found[row.subject] = RejectionRecord(**as_fields(row))
         return found
 
 
-def _was_refuted() -> ColumnElement[bool]:
-    by_content = select(normalization.c.id).where(normalization.c.digest == table.c.subject).exists()
-    return by_content | select(normalization.c.id).where(normalization.c.id == table.c.subject).exists()
+def still_holds(reader_version: str) -> ColumnElement[bool]:
+    """Whether a rejection is by that version of the reader, and its subject was not normalised since."""
+    made = normalization.alias("normalized_since")
+    was_refuted = exists().where(made.c.digest == table.c.subject) | exists().where(made.c.id == table.c.subject)
+    return (table.c.reader_version == reader_version) & ~was_refuted

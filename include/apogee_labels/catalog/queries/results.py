@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Text, cast, func, insert, or_, select
+from sqlalchemy import Connection, Select, func, insert, or_, select
 
-from apogee_labels.catalog.db.columns import canonical_json
 from apogee_labels.catalog.db.rows import Subject, as_fields, chunks, columns_for, row_of
 from apogee_labels.catalog.db.schema import label, model, normalization, result, result_row, spectrum, visit
 from apogee_labels.catalog.queries.products import record_products
-from apogee_labels.catalog.queries.states import has_parameters, widen_cache
-from apogee_labels.catalog.records import LabelValue, Night, ResultRecord, ResultRow, WorkKind
+from apogee_labels.catalog.records import LabelValue, ResultRecord, ResultRow, WorkKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,31 +92,6 @@ class Results(Subject):
                 if name is not None:
                     spectrum_.labels[name] = (value, error)  # type: ignore[index]  # still being read
         return [rows[key] for key in sorted(rows)]
-
-    def newest_of_nights(
-        self, model_id: str, normalizations: Sequence[Mapping[str, object]]
-    ) -> list[dict[Night, datetime]]:
-        """Return when the newest result by a model was made of a content with a visit in each night.
-
-        They are told apart by the parameters of the normalisation, in the order of `normalizations`.
-        """
-        parameters = cast(normalization.c.parameters, Text)
-        query = (
-            select(parameters, spectrum.c.telescope, visit.c.mjd, func.max(result.c.created))
-            .select_from(result)
-            .join(normalization, normalization.c.id == result.c.normalization_id)
-            .join(spectrum, spectrum.c.digest == normalization.c.digest)
-            .join(visit, visit.c.digest == spectrum.c.digest)
-            .where(result.c.model_id == model_id, has_parameters(normalization.c.parameters, *normalizations))
-            .where(spectrum.c.telescope.is_not(None))
-            .group_by(parameters, spectrum.c.telescope, visit.c.mjd)
-        )
-        newest: dict[str, dict[Night, datetime]] = {canonical_json(each): {} for each in normalizations}
-        with self._database.read() as connection:
-            widen_cache(connection)
-            for text, telescope, mjd, created in connection.execute(query):
-                newest[text][Night(telescope, mjd)] = created
-        return list(newest.values())
 
 
 def _insert_rows(connection: Connection, results: Sequence[ResultRecord]) -> None:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -46,56 +45,36 @@ from apogee_labels.catalog.db.schema import (
     spectrum,
     visit,
 )
-from apogee_labels.catalog.records import FileState, ListedState, Night, Stage
+from apogee_labels.catalog.queries.contents import ExpectedOf
+from apogee_labels.catalog.queries.rejections import Rejections, still_holds
+from apogee_labels.catalog.records import FileState, FileStatus, Night, Stage, subject_of_path
 from apogee_labels.core.errors import Reason
 
 SQLITE_CACHE = 256 * 1024
 """KiB of pages that SQLite may keep while it looks up a million files, instead of its own 2 MiB."""
 
 
-class FileStatus(StrEnum):
-    """What the catalogue says now of a file of a night."""
-
-    DONE = "done"  # it has a result by the model in force
-    REJECTED = "rejected"  # bad input: see the reason
-    FAILED = "failed"  # a run took it and has published, and there is neither a result nor a rejection
-    UNDER_WAY = "under_way"  # a run took it, and has not published yet
-    WRITING = "writing"  # it is still being written, and no run takes it
-    WAITING = "waiting"  # no run has taken it since its content came
-    NO_MODEL = "no_model"  # normalised, and no model is in force
-    OUTDATED = "outdated"  # normalised, and taken by a run of another model than the one in force
-    GONE = "gone"  # not in the archive any more; what was made of it stays
-
-
-KEEPS_OPEN = (
-    FileStatus.FAILED,
-    FileStatus.UNDER_WAY,
-    FileStatus.WRITING,
-    FileStatus.WAITING,
-    FileStatus.NO_MODEL,
-    FileStatus.OUTDATED,
-)
-"""What keeps a night from being done, the most urgent first."""
-
 MAY_BE_REJECTED = (FileStatus.FAILED, FileStatus.UNDER_WAY, FileStatus.WAITING)
-"""What can still become REJECTED, by a rejection that is not of the content (``NightStatuses.rejections_by_path``)."""
+"""What can still become REJECTED, by a rejection that is not of the content (:meth:`States._rejected_by_path`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MadeWith:
-    """What the products of nights are made with now.
+    """What products are made with now.
 
     Parameters
     ----------
-    normalization, inference
-        Parameters, as they are written beside the products.
+    normalizations
+        Parameters of normalised spectra, as they are written beside them; those made with one of these count.
+    inference
+        Parameters of results.
     model_id
-        The model in force; None: there is none.
+        The model by which results count; None: there is none.
     reader_version
         The version of the reader whose rejections count.
     """
 
-    normalization: Mapping[str, object]
+    normalizations: Sequence[Mapping[str, object]]
     inference: Mapping[str, object]
     model_id: str | None
     reader_version: str
@@ -111,7 +90,7 @@ class NightRange:
 
 
 class FileNow(NamedTuple):
-    """A file of a night: the content that its path holds, when that was found, and what became of it."""
+    """A file of a night: the content that its path holds, when that was found, what became of it, and why if rejected."""
 
     telescope: str
     mjd: int
@@ -119,16 +98,8 @@ class FileNow(NamedTuple):
     digest: str | None
     scanned_at: datetime
     status: FileStatus
-
-
-class RejectionByPath(NamedTuple):
-    """A file that is undecided by its content, and a rejection of something else that was found at its path."""
-
-    file: FileNow
-    subject: str
-    reason: Reason
-    message: str
-    created: datetime
+    reason: Reason | None = None
+    message: str = ""
 
 
 class Outdated(NamedTuple):
@@ -138,42 +109,36 @@ class Outdated(NamedTuple):
     n_rows: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class WantedResults:
-    """The results that every star of the archive is to have.
-
-    Parameters
-    ----------
-    model_id
-        The model.
-    normalizations
-        Parameters as they are written beside normalised spectra; those that were made with one of them count.
-    inference
-        Parameters of the results.
-    reader_version
-        The version of the reader whose rejections count.
-    left_since
-        What a night's run with the same model has listed as due after that moment, and not published yet, is left to it.
-    """
-
-    model_id: str
-    normalizations: Sequence[Mapping[str, object]]
-    inference: Mapping[str, object]
-    reader_version: str
-    left_since: datetime
-
-
 class States(Subject):
     """What became of the files of nights, and which results a model lacks."""
 
-    def files(self, nights: NightRange, made: MadeWith) -> list[FileNow]:
-        """Return every file of `nights`, by night and path."""
+    def files(self, nights: NightRange, made: MadeWith, expected: ExpectedOf) -> list[FileNow]:
+        """Return every file of `nights`, by night and path.
+
+        Parameters
+        ----------
+        made
+            What products are made with, spectra of one kind.
+        expected
+            ``expected(digest, model_id)``: the identities that the products of a content have with that.
+        """
+        by_path = {(file.mjd, file.path): file for file in self._rejected_by_path(nights, made, expected)}
         query = statuses(nights, made).order_by("telescope", "mjd", "path")
         with self._database.read() as connection:
-            return [FileNow(*row) for row in connection.execute(query)]
+            found = [FileNow(*row) for row in connection.execute(query)]
+        rejected = {file.digest for file in found if file.status is FileStatus.REJECTED and file.digest}
+        by_content = Rejections(self._database).find(rejected, made.reader_version)
+        for place, file in enumerate(found):
+            if why := by_content.get(file.digest or ""):
+                file = file._replace(reason=why.reason, message=why.message)
+            found[place] = by_path.get((file.mjd, file.path), file)
+        return found
 
-    def count(self, nights: NightRange, made: MadeWith) -> dict[Night, Counter[FileStatus]]:
-        """Return how many files of each night have each state, in one statement; nights without a file are left out."""
+    def count(self, nights: NightRange, made: MadeWith, expected: ExpectedOf) -> dict[Night, Counter[FileStatus]]:
+        """Return how many files of each night have each state, in two statements; nights without a file are left out.
+
+        Parameters are those of :meth:`files`.
+        """
         file = statuses(nights, made).subquery("now").c
         query = select(file.telescope, file.mjd, file.status, func.count()).group_by(
             file.telescope, file.mjd, file.status
@@ -183,32 +148,46 @@ class States(Subject):
             widen_cache(connection)
             for telescope, mjd, status, number in connection.execute(query):
                 counts.setdefault(Night(telescope, mjd), Counter())[status] = number
-        return counts
+        for rejected, before in self._rejected_by_path(nights, made, expected).items():
+            of_night = counts[Night(rejected.telescope, rejected.mjd)]
+            of_night[before] -= 1
+            of_night[FileStatus.REJECTED] += 1
+        return {night: +of_night for night, of_night in counts.items()}
 
-    def rejections_by_path(self, nights: NightRange, made: MadeWith) -> list[RejectionByPath]:
-        """Return what may be rejected although its content is not, the newest rejection last.
+    def _rejected_by_path(self, nights: NightRange, made: MadeWith, expected: ExpectedOf) -> dict[FileNow, FileStatus]:
+        """Return what is rejected although its content as such is not, and what it was taken for.
 
-        A rejection can be about one normalisation of a content, or about a path that had none.  Those subjects are digests
-        that SQL cannot compute: the caller compares them, for the few files that this returns.
+        A rejection can be about one normalisation of a content, or about a path at which nothing was found since.  Those
+        subjects are digests that SQL cannot compute: they are compared here, for the few files with a rejection.
         """
         file = statuses(nights, made).subquery("now").c
         query = (
             select(*file, rejection.c.subject, rejection.c.reason, rejection.c.message, rejection.c.created)
             .join_from(rejection, file.path.table, file.path == rejection.c.path)
-            .where(rejection.c.reader_version == made.reader_version, file.status.in_(MAY_BE_REJECTED))
+            .where(still_holds(made.reader_version), file.status.in_(MAY_BE_REJECTED))
             .order_by(rejection.c.created)
         )
+        found: dict[tuple[int, str], tuple[FileNow, FileStatus]] = {}
         with self._database.read() as connection:
-            width = len(FileNow._fields)
-            return [RejectionByPath(FileNow(*row[:width]), *row[width:]) for row in connection.execute(query)]
+            for *values, subject, reason, message, created in connection.execute(query):
+                each = FileNow(*values)
+                if subject == subject_of_path(each.path):
+                    holds = each.digest is None or created >= each.scanned_at
+                else:
+                    holds = each.digest is not None and subject == expected(each.digest, None).normalization_id
+                if holds:
+                    rejected = each._replace(status=FileStatus.REJECTED, reason=reason, message=message)
+                    found[each.mjd, each.path] = rejected, each.status
+        return dict(found.values())
 
-    def count_outdated(self, wanted: WantedResults, *, before: datetime | None = None) -> int:
+    def count_outdated(self, made: MadeWith, left_since: datetime, *, before: datetime | None = None) -> int:
         """Return how many spectra lack their result, of those that were normalised before a moment (default: of all).
 
         Counted are spectra of contents that the archive's paths hold now.  One of which the product is lost, and whose
         content was not found when it was to be made anew, was rejected, and is not counted until it is scanned again.
+        What a night's run with the same model has listed as due after `left_since`, and not published yet, is left to it.
         """
-        query = _outdated(wanted)
+        query = _outdated(made, left_since)
         if before is not None:
             query = query.where(normalization.c.created < before)
         with self._database.read() as connection:
@@ -216,7 +195,7 @@ class States(Subject):
             counted: int = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
         return counted
 
-    def outdated(self, wanted: WantedResults, first: str = "", end: str | None = None) -> list[Outdated]:
+    def outdated(self, made: MadeWith, left_since: datetime, first: str = "", end: str | None = None) -> list[Outdated]:
         """Return the spectra that :meth:`count_outdated` counts, by identity.
 
         Parameters
@@ -224,11 +203,36 @@ class States(Subject):
         first, end
             Only identities from `first` on, and before `end`: the beginnings of identities will do.
         """
-        query = _outdated(wanted).where(normalization.c.id >= first).order_by(normalization.c.id)
+        query = _outdated(made, left_since).where(normalization.c.id >= first).order_by(normalization.c.id)
         if end is not None:
             query = query.where(normalization.c.id < end)
         with self._database.read() as connection:
             return [Outdated(*row) for row in connection.execute(query)]
+
+    def newest_results(
+        self, model_id: str, normalizations: Sequence[Mapping[str, object]]
+    ) -> list[dict[Night, datetime]]:
+        """Return when the newest result by a model was made of a content with a visit in each night.
+
+        They are told apart by the parameters of the normalisation, in the order of `normalizations`.
+        """
+        parameters = cast(normalization.c.parameters, Text)
+        query = (
+            select(parameters, spectrum.c.telescope, visit.c.mjd, func.max(result.c.created))
+            .select_from(result)
+            .join(normalization, normalization.c.id == result.c.normalization_id)
+            .join(spectrum, spectrum.c.digest == normalization.c.digest)
+            .join(visit, visit.c.digest == spectrum.c.digest)
+            .where(result.c.model_id == model_id, has_parameters(normalization.c.parameters, *normalizations))
+            .where(spectrum.c.telescope.is_not(None))
+            .group_by(parameters, spectrum.c.telescope, visit.c.mjd)
+        )
+        newest: dict[str, dict[Night, datetime]] = {canonical_json(each): {} for each in normalizations}
+        with self._database.read() as connection:
+            widen_cache(connection)
+            for text, telescope, mjd, created in connection.execute(query):
+                newest[text][Night(telescope, mjd)] = created
+        return list(newest.values())
 
 
 def statuses(nights: NightRange, made: MadeWith) -> Select[Any]:
@@ -239,21 +243,14 @@ def statuses(nights: NightRange, made: MadeWith) -> Select[Any]:
     """
     files = union_all(_of_visits(nights), _never_read(nights)).subquery("file")
     file = files.c
-    is_normalized = (normalization.c.digest == file.digest) & has_parameters(
-        normalization.c.parameters, made.normalization
-    )
-    is_inferred = (
-        (result.c.normalization_id == normalization.c.id)
-        & (not_looked_up(result.c.model_id) == made.model_id)
-        & has_parameters(result.c.parameters, made.inference)
-    )
+    is_normalized = has_parameters(normalization.c.parameters, *made.normalizations)
     status = type_coerce(_status(file, made), Word(FileStatus)).label("status")
     return (
         select(file.telescope, file.mjd, file.path, file.digest, file.scanned_at, status)
         .select_from(files)
         # At most one of each: their identity is made of what is asked for here.
-        .outerjoin(normalization, is_normalized)
-        .outerjoin(result, is_inferred)
+        .outerjoin(normalization, (normalization.c.digest == file.digest) & is_normalized)
+        .outerjoin(result, _is_result(made))
     )
 
 
@@ -310,15 +307,23 @@ def _never_read(nights: NightRange) -> Select[Any]:
 
 def _status(file: Any, made: MadeWith) -> ColumnElement[Any]:
     """Return the state.  Its questions are asked in this order, the costly ones only of files that are still undecided."""
-    is_rejected = exists().where(rejection.c.subject == file.digest, rejection.c.reader_version == made.reader_version)
-    waits_for_model = normalization.c.id.is_not(None) if made.model_id is None else literal(value=False)
+    is_rejected = exists().where(rejection.c.subject == file.digest, still_holds(made.reader_version))
     return case(
         (file.state == FileState.GONE, FileStatus.GONE.value),
         (file.state == FileState.WRITING, FileStatus.WRITING.value),
         (result.c.id.is_not(None), FileStatus.DONE.value),
         (is_rejected, FileStatus.REJECTED.value),
-        (waits_for_model, FileStatus.NO_MODEL.value),
+        (literal(made.model_id is None) & normalization.c.id.is_not(None), FileStatus.NORMALIZED.value),
         else_=_by_last_listing(file, made),
+    )
+
+
+def _is_result(made: MadeWith) -> ColumnElement[bool]:
+    """Whether a result is the wanted one of a normalised spectrum."""
+    return and_(
+        result.c.normalization_id == normalization.c.id,
+        not_looked_up(result.c.model_id) == made.model_id,
+        has_parameters(result.c.parameters, made.inference),
     )
 
 
@@ -337,7 +342,7 @@ def _by_last_listing(file: Any, made: MadeWith) -> ColumnElement[Any]:
         .select_from(night_file)
         .join(night_run, _same_run)
         # What was rejected then and is not now is due again: the reader was mended.
-        .where(night_file.c.path == file.path, same_content, night_file.c.state != ListedState.REJECTED)
+        .where(night_file.c.path == file.path, same_content, night_file.c.state != FileStatus.REJECTED)
         .order_by(night_run.c.listed_at.desc())
         .limit(1)
         .correlate_except(night_file, night_run)
@@ -353,31 +358,24 @@ _same_run = and_(
 )
 
 
-def _outdated(wanted: WantedResults) -> Select[Any]:
+def _outdated(made: MadeWith, left_since: datetime) -> Select[Any]:
+    """Return the normalised spectra of contents that are there, without their result."""
     return select(normalization.c.id, normalization.c.n_rows).where(
-        has_parameters(normalization.c.parameters, *wanted.normalizations),
-        ~_has_result(wanted),
-        _is_there(wanted),
-        ~_is_in_hand(wanted),
+        has_parameters(normalization.c.parameters, *made.normalizations),
+        ~exists().where(_is_result(made)),
+        _is_there(made),
+        ~_is_in_hand(made, left_since),
     )
 
 
-def _has_result(wanted: WantedResults) -> ColumnElement[bool]:
-    return exists().where(
-        result.c.normalization_id == normalization.c.id,
-        not_looked_up(result.c.model_id) == wanted.model_id,
-        has_parameters(result.c.parameters, wanted.inference),
-    )
-
-
-def _is_there(wanted: WantedResults) -> ColumnElement[bool]:
+def _is_there(made: MadeWith) -> ColumnElement[bool]:
     """Whether a path of the archive holds the content, as far as is known."""
     indexed = archive_file.alias("indexed")
     # Few, so that a database looks for them once; what was found at a path since its last scan holds until the next.
     lost = (
         select(indexed.c.path)
         .join(rejection, rejection.c.path == indexed.c.path)
-        .where(rejection.c.stage == Stage.INFER, rejection.c.reader_version == wanted.reader_version)
+        .where(rejection.c.stage == Stage.INFER, rejection.c.reader_version == made.reader_version)
         .where(rejection.c.created >= indexed.c.scanned_at)
     )
     return exists().where(
@@ -387,15 +385,15 @@ def _is_there(wanted: WantedResults) -> ColumnElement[bool]:
     )
 
 
-def _is_in_hand(wanted: WantedResults) -> ColumnElement[bool]:
+def _is_in_hand(made: MadeWith, left_since: datetime) -> ColumnElement[bool]:
     """Whether a run over a night is about to make the result."""
     return exists().where(
         night_file.c.digest == normalization.c.digest,
-        night_file.c.state == ListedState.DUE,
+        night_file.c.state == FileStatus.DUE,
         _same_run,
-        night_run.c.model_id == wanted.model_id,
+        night_run.c.model_id == made.model_id,
         night_run.c.published_at.is_(None),
-        night_run.c.listed_at > wanted.left_since,
+        night_run.c.listed_at > left_since,
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.archive.names import is_star_name
-from apogee_labels.catalog.records import FileState, ListedState
+from apogee_labels.catalog.records import FileState, FileStatus
 from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.ingest.registration import Glance, look_at, register_arrivals
 from apogee_labels.pipeline.nights.night import states_of
@@ -81,7 +81,7 @@ def list_folder(
     glances = dict(_glances(watched_folder(workspace, folder)))
     entries = workspace.catalog.archive.indexed(glances).values()
     states = states_of(workspace, entries, identities, model_id)
-    due = tuple(sorted(entry.path for entry, state in states.items() if state is ListedState.DUE))
+    due = tuple(sorted(entry.path for entry, state in states.items() if state is FileStatus.DUE))
     log.info(
         "%s: %d apStar files, %d new, %d still being written, %d due (%.1f s)",
         folder, look.n_files, len(look.new), look.n_moving, len(due), time.perf_counter() - started,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.archive.nights import observatory
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
-from apogee_labels.catalog.records import FileOutcome, ModelRecord, NightOutcome
+from apogee_labels.catalog.records import OUTCOMES, FileStatus, ModelRecord, NightOutcome
 from apogee_labels.core.identity import short
 from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.nights.drift import NightDrift, drift_of_night
@@ -56,12 +56,12 @@ class NightSummary:
         lines = [
             f"===== Night summary: {night} =====",
             f"Listed {len(self.outcome.files)} file(s), with {model}, of which:",
-            f"* {counts[FileOutcome.ALREADY_COMPLETE]} already complete: no work was done for them",
-            f"* {counts[FileOutcome.DONE]} done",
-            f"* {counts[FileOutcome.NO_MODEL]} normalised, waiting for a model",
+            f"* {counts[FileStatus.COMPLETE]} already complete: no work was done for them",
+            f"* {counts[FileStatus.DONE]} done",
+            f"* {counts[FileStatus.NORMALIZED]} normalised, waiting for a model",
             f"* {self.n_made_twice} done twice, here or by another run that met the same files; recorded once",
-            *self._named(FileOutcome.REJECTED, "rejected"),
-            *self._named(FileOutcome.UNFINISHED, "unfinished: clear their failed tasks, or see the tasks' logs"),
+            *self._named(FileStatus.REJECTED, "rejected"),
+            *self._named(FileStatus.FAILED, "unfinished: clear their failed tasks, or see the tasks' logs"),
             f"Table: {self.table} ({self.n_stars} star(s))",
             *(self.drift.lines() if self.drift else ()),
             f"===== {self._verdict()} =====",
@@ -71,9 +71,9 @@ class NightSummary:
     def fault(self, *, max_rejected_share: float) -> str | None:
         """Return why a person must act, or None."""
         counts, listed = self.outcome.counts, len(self.outcome.files)
-        if unfinished := counts[FileOutcome.UNFINISHED]:
+        if unfinished := counts[FileStatus.FAILED]:
             return f"{unfinished} of {listed} files have neither a result nor a rejection: clear their failed tasks."
-        rejected = counts[FileOutcome.REJECTED]
+        rejected = counts[FileStatus.REJECTED]
         if listed and rejected > max_rejected_share * listed:
             return (
                 f"{rejected} of {listed} files were rejected, more than the tolerated share of {max_rejected_share:g}: "
@@ -83,7 +83,7 @@ class NightSummary:
 
     def as_json(self) -> dict[str, object]:
         """Return the counts, for the catalogue and the task's return value."""
-        counts = {outcome.value: count for outcome, count in self.outcome.counts.items()}
+        counts = {OUTCOMES[outcome]: count for outcome, count in self.outcome.counts.items()}
         return {
             "telescope": self.outcome.telescope,
             "mjd": self.outcome.mjd,
@@ -97,7 +97,7 @@ class NightSummary:
             "drift": self.drift.as_json() if self.drift else None,
         }
 
-    def _named(self, outcome: FileOutcome, title: str) -> list[str]:
+    def _named(self, outcome: FileStatus, title: str) -> list[str]:
         files = self.outcome.having(outcome)
         messages = [file.message.removeprefix(f"{file.path}: ") for file in files]
         reasons = [
@@ -111,11 +111,11 @@ class NightSummary:
 
     def _verdict(self) -> str:
         counts = self.outcome.counts
-        if counts[FileOutcome.UNFINISHED]:
+        if counts[FileStatus.FAILED]:
             return "This night is not done"
         if not self.outcome.files:
             return "This night had no files"
-        if not counts[FileOutcome.DONE] and not counts[FileOutcome.NO_MODEL]:
+        if not counts[FileStatus.DONE] and not counts[FileStatus.NORMALIZED]:
             return "This night was done already: nothing was to do"
         return "This night is done"
 
@@ -153,7 +153,7 @@ def _other_nights(workspace: Workspace, night: NightKey, outcome: NightOutcome, 
 
     It came late, was seen again, or what its file holds now is bad, or lacks a visit that it had: then it is listed still.
     """
-    news = [file.path for kind in (FileOutcome.DONE, FileOutcome.REJECTED) for file in outcome.having(kind)]
+    news = [file.path for kind in (FileStatus.DONE, FileStatus.REJECTED) for file in outcome.having(kind)]
     others = workspace.catalog.archive.nights_of_stars(news) - {night.mjd}
     return sorted(mjd for mjd in others if workspace.night_path(night.telescope, mjd, visits=visits).exists())
 

@@ -60,7 +60,7 @@ def republish(workspace: Workspace, model_id: str, regions: Path, *, since: date
         a result came looks newer than it is.
     """
     kinds = {visits: ResultIdentities.nightly(regions, visits=visits) for visits in (False, True)}
-    found = workspace.catalog.results.newest_of_nights(model_id, [kind.normalization for kind in kinds.values()])
+    found = workspace.catalog.states.newest_results(model_id, [kind.normalization for kind in kinds.values()])
     newest = dict(zip(kinds, found, strict=True))
     summaries = []
     if any(

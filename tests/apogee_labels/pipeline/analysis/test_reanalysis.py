@@ -17,7 +17,7 @@ from apogee_labels.catalog import Catalog
 from apogee_labels.catalog.queries.results import Results
 from apogee_labels.catalog.queries.states import States
 from apogee_labels.catalog.records import (
-    FileOutcome,
+    FileStatus,
     NightFileOutcome,
     NightOutcome,
     NormalizationRecord,
@@ -283,7 +283,7 @@ def test_a_file_that_is_rewritten_meanwhile_has_its_new_content_analysed(
 def test_a_night_is_overtaken_by_a_model_that_came_into_force_meanwhile(
     workspace: Workspace, model_id: str, pinned: str | None, is_overtaken: bool
 ) -> None:
-    file = NightFileOutcome(path="/sas/a.fits", digest=None, outcome=FileOutcome.DONE)
+    file = NightFileOutcome(path="/sas/a.fits", digest=None, outcome=FileStatus.DONE)
     outcome = NightOutcome(
         telescope="apo25m", mjd=59281, run_id="r", model_id=model_id if pinned == "force" else pinned,
         files=() if pinned == "no files" else (file,),

@@ -9,14 +9,7 @@ import pytest
 
 from apogee_labels.apogee.archive.archive import ApStarKeys
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
-from apogee_labels.catalog.records import (
-    ArchiveFile,
-    FileOutcome,
-    RejectionRecord,
-    SpectrumRecord,
-    Stage,
-    VisitRecord,
-)
+from apogee_labels.catalog.records import ArchiveFile, FileStatus, RejectionRecord, SpectrumRecord, Stage, VisitRecord
 from apogee_labels.core.errors import Reason
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.identities import ResultIdentities
@@ -69,7 +62,7 @@ def test_each_file_is_in_one_batch_and_has_an_outcome_of_its_own(
         )
     )  # fmt: skip
     summary = publish_night(workspace, NIGHT, identities)
-    assert summary.outcome.counts[FileOutcome.REJECTED] == 1
-    assert summary.outcome.counts[FileOutcome.UNFINISHED] == len(others)
+    assert summary.outcome.counts[FileStatus.REJECTED] == 1
+    assert summary.outcome.counts[FileStatus.FAILED] == len(others)
     assert f"{len(others)} of {N_FILES} files" in (summary.fault(max_rejected_share=0.5) or "")
     assert len(summary.lines()) < 60, "a summary names some of them"

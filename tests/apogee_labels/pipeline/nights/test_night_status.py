@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
-from apogee_labels.catalog.queries.states import FileStatus
 from apogee_labels.catalog.records import (
+    NIGHT_STATUSES,
     FileState,
-    ListedState,
+    FileStatus,
     Night,
     RejectionRecord,
     RunOfNight,
@@ -31,13 +31,13 @@ from apogee_labels.pipeline.identities import (
 from apogee_labels.pipeline.models.acceptance import accept_model
 from apogee_labels.pipeline.models.train import train_model
 from apogee_labels.pipeline.nights.night import NightKey, list_night
-from apogee_labels.pipeline.nights.night_status import NightStatus, night_status, nightly_identities, nights_overview
-from apogee_labels.pipeline.nights.night_verdict import MEANING, NAMES, verdict
+from apogee_labels.pipeline.nights.night_status import NightStatus, night_status, nights_overview
+from apogee_labels.pipeline.nights.night_verdict import MEANING, NAMES, night_verdict
 from apogee_labels.pipeline.nights.publish import publish_night
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.damage import Damage, damage
 from apogee_labels.simulation.survey import SyntheticSurvey
-from tests.apogee_labels.catalog.queries.test_night_status import statements
+from tests.apogee_labels.catalog.queries.test_states import statements
 
 TELESCOPE, FIRST, SECOND = "apo25m", 59280, 59281
 NOW = datetime(2021, 3, 20, tzinfo=UTC)
@@ -60,7 +60,7 @@ class Nightly:
     def __init__(self, workspace: Workspace, mjd: int, model: str | None, run_id: str = "scheduled__x") -> None:
         self.workspace, self.model = workspace, model
         self.night = NightKey(TELESCOPE, mjd, run_id)
-        self.identities = nightly_identities(workspace.settings)
+        self.identities = ResultIdentities.nightly(workspace.settings.continuum_regions)
 
     def list(self) -> tuple[str, ...]:
         return list_night(self.workspace, self.night, self.identities, self.model)
@@ -116,7 +116,7 @@ def test_a_night_from_nothing_to_done(workspace: Workspace, survey: SyntheticSur
     (rejected,) = (file for file in done.files if file.status is FileStatus.REJECTED)
     assert (rejected.path, rejected.reason) == (due[0], Reason.UNREADABLE)
     assert rejected.message
-    assert done.listed == {"scheduled__x": {ListedState.DUE: len(due)}}
+    assert done.listed == {"scheduled__x": {FileStatus.DUE: len(due)}}
 
 
 def test_a_rewritten_file_waits_for_the_next_run(workspace: Workspace, survey: SyntheticSurvey, model_id: str) -> None:
@@ -140,7 +140,7 @@ def test_without_a_model_and_with_a_new_one(
     for path in due:
         run.analyse(path)
     run.publish()
-    assert told(workspace).counts == {FileStatus.NO_MODEL: len(due)}
+    assert told(workspace).counts == {FileStatus.NORMALIZED: len(due)}
     assert "Put a model in force with the DAG cannon_training" in told(workspace).verdict.sentence
     model = train_model(workspace, workspace.settings.training_set, training)
     accept_model(workspace, model, "test")
@@ -230,7 +230,12 @@ def test_a_night_that_is_not_over_is_not_missed(workspace: Workspace) -> None:
 
 def test_an_overview_has_both_telescopes_newest_first(workspace: Workspace, survey: SyntheticSurvey) -> None:
     for telescope in OBSERVATORIES:
-        list_night(workspace, NightKey(telescope, FIRST, "r"), nightly_identities(workspace.settings), None)
+        list_night(
+            workspace,
+            NightKey(telescope, FIRST, "r"),
+            ResultIdentities.nightly(workspace.settings.continuum_regions),
+            None,
+        )
     nights = [row.night for row in nights_overview(workspace, FIRST, SECOND)]
     assert nights == [(name, mjd) for mjd in (SECOND, FIRST) for name in sorted(OBSERVATORIES)]
     (row, *_) = nights_overview(workspace, SECOND, SECOND, ["lco25m"])
@@ -247,10 +252,10 @@ def test_every_state_has_a_meaning_a_name_and_an_advice() -> None:
     run = RunOfNight(
         telescope=TELESCOPE, mjd=FIRST, run_id="r", model_id=None, listed_at=NOW, published_at=NOW, summary=None
     )
-    assert set(MEANING) == set(NAMES) == set(FileStatus)
-    for status in FileStatus:
+    assert set(MEANING) == set(NAMES) == set(NIGHT_STATUSES)
+    for status in NIGHT_STATUSES:
         for runs in ([], [run]):
-            judged = verdict(Night(TELESCOPE, FIRST), Counter({status: 2}), runs, NOW)
+            judged = night_verdict(Night(TELESCOPE, FIRST), Counter({status: 2}), runs, NOW)
             closed = status in (FileStatus.DONE, FileStatus.REJECTED, FileStatus.GONE)
             assert judged.is_done == (closed and bool(runs))
             assert judged.sentence.endswith(".")

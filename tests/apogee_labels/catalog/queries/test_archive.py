@@ -181,3 +181,25 @@ def test_files_of_several_nights_come_once(catalog: Catalog) -> None:
     assert catalog.archive.files_of_nights("apo25m", range(NIGHT, NIGHT + 2)) == [archive_file("a")]
     assert catalog.archive.files_of_nights("apo25m", [NIGHT + 1, NIGHT + 5]) == [archive_file("a"), archive_file("b")]
     assert catalog.archive.files_of_nights("apo25m", []) == []
+
+
+def test_paths_of_a_night_are_known_whether_they_are_here_or_not(catalog: Catalog) -> None:
+    for name in ("here", "gone", "other_night"):
+        catalog.archive.index([archive_file(name)])
+        catalog.spectra.record(spectrum(name, nights=(NIGHT + (name == "other_night"),)))
+    catalog.archive.mark_gone(["/sas/gone.fits"])
+    assert catalog.archive.paths_of_night("apo25m", NIGHT) == ["/sas/gone.fits", "/sas/here.fits"]
+    assert catalog.archive.paths_of_night("apo25m", NIGHT + 1) == ["/sas/other_night.fits"]
+    assert catalog.archive.paths_of_night("lco25m", NIGHT) == []
+
+
+def test_a_path_whose_content_of_that_night_was_replaced_is_known(catalog: Catalog) -> None:
+    catalog.archive.index([archive_file("star", digest=content("newer"))])
+    catalog.spectra.record(spectrum("star"))
+    assert catalog.archive.paths_of_night("apo25m", NIGHT) == [spectrum("star").path]
+
+
+def test_the_same_content_at_another_path_is_known_there_too(catalog: Catalog) -> None:
+    catalog.spectra.record(spectrum("star"))
+    catalog.archive.index([replace(archive_file("copy"), digest=content("star"))])
+    assert catalog.archive.paths_of_night("apo25m", NIGHT) == sorted({"/sas/copy.fits", spectrum("star").path})

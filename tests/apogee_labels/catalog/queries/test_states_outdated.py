@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from apogee_labels.catalog import Catalog
-from apogee_labels.catalog.queries.states import Outdated, WantedResults
-from apogee_labels.catalog.records import FileState, ListedState, Night, NightFile, ResultRecord, Stage, subject_of_path
+from apogee_labels.catalog.queries.states import MadeWith, Outdated
+from apogee_labels.catalog.records import FileState, FileStatus, Night, NightFile, ResultRecord, Stage, subject_of_path
 from apogee_labels.core.errors import Reason
 from tests.apogee_labels.catalog.catalog_samples import (
     EPOCH,
@@ -31,15 +31,17 @@ from tests.apogee_labels.catalog.catalog_samples import (
 STACK, VISITS = normalization("any").parameters, normalization("any", sum_axis=None).parameters
 
 
-def wanted(**changes: Any) -> WantedResults:
+DAY_BEFORE = EPOCH - timedelta(days=1)
+
+
+def wanted(**changes: Any) -> MadeWith:
     values: dict[str, Any] = {
         "model_id": model("new").id,
         "normalizations": [STACK, VISITS],
         "inference": {"n_initialisations": 10},
         "reader_version": "1",
-        "left_since": EPOCH - timedelta(days=1),
     }
-    return WantedResults(**values | changes)
+    return MadeWith(**values | changes)
 
 
 @pytest.fixture
@@ -49,16 +51,16 @@ def both_models(with_model: Catalog) -> Catalog:
     return with_model
 
 
-def outdated(catalog: Catalog, **changes: Any) -> list[str]:
-    found = catalog.states.outdated(wanted(**changes))
-    assert catalog.states.count_outdated(wanted(**changes)) == len(found)
+def outdated(catalog: Catalog, left_since: datetime = DAY_BEFORE, **changes: Any) -> list[str]:
+    found = catalog.states.outdated(wanted(**changes), left_since)
+    assert catalog.states.count_outdated(wanted(**changes), left_since) == len(found)
     return [each.normalization_id for each in found]
 
 
 def test_what_the_former_model_analysed_is_outdated_until_the_new_one_has(both_models: Catalog) -> None:
     analysed(both_models, "a")
     made = normalization(content("a"))
-    assert both_models.states.outdated(wanted()) == [Outdated(made.id, 1)]
+    assert both_models.states.outdated(wanted(), DAY_BEFORE) == [Outdated(made.id, 1)]
     assert outdated(both_models, model_id=model().id) == []
     analysed(both_models, "a", by="new")
     assert outdated(both_models) == []
@@ -118,7 +120,7 @@ def test_what_was_rejected_at_inference_waits_for_the_next_scan(both_models: Cat
 
 def listed(catalog: Catalog, name: str, by: str = "new", *, published: bool = False, minutes: float = 0) -> None:
     key: tuple[str, int, str] = ("apo25m", NIGHT, f"run {name} {by} {published}")
-    files = [NightFile(path=f"/sas/{name}.fits", digest=content(name), state=ListedState.DUE)]
+    files = [NightFile(path=f"/sas/{name}.fits", digest=content(name), state=FileStatus.DUE)]
     catalog.nights.record_listing(*key, model(by).id, files, listed_at=moment(minutes))
     if published:
         catalog.nights.record_publication(*key, {}, published_at=moment(minutes + 1))
@@ -143,13 +145,13 @@ def test_ranges_divide_the_spectra_and_a_moment_cuts_off_the_newer(both_models: 
     every = outdated(both_models)
     assert every == sorted(normalization(content(name)).id for name in names)
     bounds = ["", "35", "9a0", every[-3], "g"]
-    parts = [both_models.states.outdated(wanted(), *some) for some in pairwise(bounds)]
+    parts = [both_models.states.outdated(wanted(), DAY_BEFORE, *some) for some in pairwise(bounds)]
     assert [each.normalization_id for part in parts for each in part] == every
     assert all(parts)
     late = replace(normalization(content("star0"), sum_axis=None), created=moment(5))
     both_models.normalizations.record(late)
-    assert both_models.states.count_outdated(wanted()) == 41
-    assert both_models.states.count_outdated(wanted(), before=moment(5)) == 40
+    assert both_models.states.count_outdated(wanted(), DAY_BEFORE) == 41
+    assert both_models.states.count_outdated(wanted(), DAY_BEFORE, before=moment(5)) == 40
 
 
 def test_random_fates_are_decided_as_by_the_twin(both_models: Catalog) -> None:
@@ -223,8 +225,8 @@ def test_the_newest_result_of_each_night_is_by_the_model_and_of_one_kind(both_mo
     recorded(both_models, "b", 3)
     recorded(both_models, "b", 4, sum_axis=None)
     recorded(both_models, "c", 5, by="first")
-    stacks, visits = both_models.results.newest_of_nights(model("new").id, [STACK, VISITS])
+    stacks, visits = both_models.states.newest_results(model("new").id, [STACK, VISITS])
     assert stacks == {Night("apo25m", NIGHT): moment(1), Night("apo25m", NIGHT + 1): moment(3)}
     assert visits == {Night("apo25m", NIGHT + 1): moment(4)}
     assert max(stacks.values()) < datetime.now(UTC)
-    assert both_models.results.newest_of_nights(content("no model"), [STACK]) == [{}]
+    assert both_models.states.newest_results(content("no model"), [STACK]) == [{}]

@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import Engine, event
 
 from apogee_labels.catalog import Catalog
-from apogee_labels.catalog.queries.states import FileStatus, MadeWith, NightRange
-from apogee_labels.catalog.records import ArchiveFile, FileState, ListedState, Night, NightFile, SpectrumRecord
+from apogee_labels.catalog.queries.states import MadeWith, NightRange
+from apogee_labels.catalog.records import ArchiveFile, FileState, FileStatus, Night, NightFile, SpectrumRecord
 from tests.apogee_labels.catalog.catalog_samples import (
     EPOCH,
     NIGHT,
     archive_file,
     content,
+    expected,
     model,
     moment,
     normalization,
@@ -35,7 +36,7 @@ RUN = "scheduled__2021"
 def made_with(model_id: str | None = model().id) -> MadeWith:
     sample = normalization("any")
     return MadeWith(
-        normalization=sample.parameters,
+        normalizations=[sample.parameters],
         inference=result("any", "any").parameters,
         model_id=model_id,
         reader_version="1",
@@ -76,7 +77,7 @@ def inferred(catalog: Catalog, digest: str, by: str | None = None) -> None:
 
 def listed(
     catalog: Catalog, *names: str, run_id: str = RUN, by: str | None = model().id, published: bool = True,
-    mjd: int = NIGHT, minutes: float = 0, state: ListedState = ListedState.DUE, digest: str | None = None,
+    mjd: int = NIGHT, minutes: float = 0, state: FileStatus = FileStatus.DUE, digest: str | None = None,
 ) -> None:  # fmt: skip
     files = [NightFile(path=f"/sas/{name}.fits", digest=digest or content(name), state=state) for name in names]
     catalog.nights.record_listing(TELESCOPE, mjd, run_id, by, files, listed_at=moment(minutes))
@@ -87,7 +88,7 @@ def listed(
 
 
 def status_of(catalog: Catalog, name: str, made: MadeWith | None = None) -> FileStatus | None:
-    found = {file.path: file.status for file in catalog.states.files(ONE, made or made_with())}
+    found = {file.path: file.status for file in catalog.states.files(ONE, made or made_with(), expected)}
     return found.get(f"/sas/{name}.fits")
 
 
@@ -112,7 +113,7 @@ def test_a_result_with_other_parameters_or_of_another_content_does_not_count(
 def test_what_no_run_took_since_its_content_came_waits(with_model: Catalog) -> None:
     seen(with_model, "late")
     seen(with_model, "mended_reader")
-    listed(with_model, "mended_reader", state=ListedState.REJECTED)
+    listed(with_model, "mended_reader", state=FileStatus.REJECTED)
     normalized(with_model, seen(with_model, "from_a_notebook"))
     names = ("late", "mended_reader", "from_a_notebook")
     assert {status_of(with_model, name) for name in names} == {FileStatus.WAITING}
@@ -131,7 +132,7 @@ def test_without_a_model_what_is_normalised_waits_for_one(catalog: Catalog) -> N
     normalized(catalog, seen(catalog, "a"))
     seen(catalog, "b")
     listed(catalog, "a", "b", by=None)
-    assert status_of(catalog, "a", made_with(None)) is FileStatus.NO_MODEL
+    assert status_of(catalog, "a", made_with(None)) is FileStatus.NORMALIZED
     assert status_of(catalog, "b", made_with(None)) is FileStatus.FAILED
 
 
@@ -168,7 +169,7 @@ def test_an_unreadable_file_belongs_to_the_night_whose_run_met_it(with_model: Ca
     with_model.archive.index([archive_file("torn"), archive_file("unmet")])
     listed(with_model, "torn")
     listed(with_model, "torn", run_id="again")
-    assert [file.path for file in with_model.states.files(ONE, made_with())] == ["/sas/torn.fits"]
+    assert [file.path for file in with_model.states.files(ONE, made_with(), expected)] == ["/sas/torn.fits"]
     with_model.rejections.record(rejection(content("torn")))
     assert status_of(with_model, "torn") is FileStatus.REJECTED
     seen(with_model, "torn", digest=content("mended"), nights=(NIGHT + 9,))
@@ -178,7 +179,7 @@ def test_an_unreadable_file_belongs_to_the_night_whose_run_met_it(with_model: Ca
 def test_a_folder_with_the_name_of_a_file_has_no_content(with_model: Catalog) -> None:
     with_model.archive.index([ArchiveFile(**_folder())])
     with_model.nights.record_listing(
-        TELESCOPE, NIGHT, RUN, None, [NightFile(path="/sas/folder.fits", digest=None, state=ListedState.DUE)]
+        TELESCOPE, NIGHT, RUN, None, [NightFile(path="/sas/folder.fits", digest=None, state=FileStatus.DUE)]
     )
     assert status_of(with_model, "folder") is FileStatus.UNDER_WAY
 
@@ -192,25 +193,39 @@ def _folder() -> dict[str, Any]:
 
 def test_a_star_that_was_observed_twice_in_a_night_is_one_file(with_model: Catalog) -> None:
     seen(with_model, "a", nights=(NIGHT, NIGHT, NIGHT + 1, NIGHT))
-    assert with_model.states.count(NightRange([TELESCOPE], NIGHT, NIGHT + 1), made_with()) == {
+    assert with_model.states.count(NightRange([TELESCOPE], NIGHT, NIGHT + 1), made_with(), expected) == {
         Night(TELESCOPE, NIGHT): {FileStatus.WAITING: 1},
         Night(TELESCOPE, NIGHT + 1): {FileStatus.WAITING: 1},
     }
 
 
-def test_rejections_of_something_else_are_offered_with_the_files_that_they_may_decide(with_model: Catalog) -> None:
+def test_a_rejection_of_one_normalisation_or_of_an_older_content_at_the_path(with_model: Catalog) -> None:
     digest = seen(with_model, "a")
     inferred(with_model, seen(with_model, "done"))
-    listed(with_model, "a")
+    seen(with_model, "b")
+    listed(with_model, "a", "b")
     made = normalization(digest)
-    for subject, name in ((made.id, "a"), (content("older"), "a"), (content("any"), "done")):
+    for subject, name in ((made.id, "a"), (content("older"), "b"), (content("any"), "done")):
         with_model.rejections.record(rejection(subject, path=f"/sas/{name}.fits"))
-    offered = with_model.states.rejections_by_path(ONE, made_with())
-    assert {each.file.path for each in offered} == {"/sas/a.fits"}
-    assert {each.subject for each in offered} == {made.id, content("older")}
+    assert [status_of(with_model, name) for name in ("a", "b", "done")] == [
+        FileStatus.REJECTED, FileStatus.FAILED, FileStatus.DONE,
+    ]  # fmt: skip
+    (rejected,) = (file for file in with_model.states.files(ONE, made_with(), expected) if file.reason)
+    assert (rejected.path, rejected.message) == ("/sas/a.fits", rejection(made.id).message)
+    assert with_model.states.count(ONE, made_with(), expected)[Night(TELESCOPE, NIGHT)] == {
+        FileStatus.REJECTED: 1, FileStatus.FAILED: 1, FileStatus.DONE: 1,
+    }  # fmt: skip
 
 
-def test_a_thousand_nights_are_counted_in_one_statement_and_rightly(with_model: Catalog) -> None:
+def test_a_content_that_was_normalised_after_all_is_not_rejected_any_more(with_model: Catalog) -> None:
+    digest = seen(with_model, "a")
+    with_model.rejections.record(rejection(digest))
+    normalized(with_model, digest)
+    listed(with_model, "a")
+    assert status_of(with_model, "a") is FileStatus.FAILED
+
+
+def test_a_thousand_nights_are_counted_in_two_statements_and_rightly(with_model: Catalog) -> None:
     """Files of random fates; the twin asks of each file and night what the statement asks of all."""
     random = np.random.default_rng(7)
     made, last = made_with(), NIGHT + 999
@@ -229,8 +244,8 @@ def test_a_thousand_nights_are_counted_in_one_statement_and_rightly(with_model: 
         if random.integers(2):
             listed(with_model, name, run_id=f"run{place}", mjd=nights[0], published=bool(random.integers(2)))
     with statements(with_model) as sent:
-        counts = with_model.states.count(NightRange([TELESCOPE], NIGHT, last), made)
-    assert len(sent) == 1
+        counts = with_model.states.count(NightRange([TELESCOPE], NIGHT, last), made, expected)
+    assert len(sent) == 2
     assert counts == slow_counts(with_model, names, made)
     assert {status for of_night in counts.values() for status in of_night} >= {
         FileStatus.DONE, FileStatus.REJECTED, FileStatus.FAILED, FileStatus.UNDER_WAY, FileStatus.WAITING,
@@ -266,13 +281,13 @@ def slow_status(catalog: Catalog, file: Any, name: str) -> FileStatus:
 
 def test_runs_come_in_the_order_of_their_listings_with_what_they_listed(with_model: Catalog) -> None:
     listed(with_model, "a", "b", run_id="second", minutes=5)
-    listed(with_model, "c", run_id="first", state=ListedState.COMPLETE, published=False)
+    listed(with_model, "c", run_id="first", state=FileStatus.COMPLETE, published=False)
     listed(with_model, "c", run_id="of another night", mjd=NIGHT + 1)
     runs = with_model.nights.runs(ONE)
     assert [(run.run_id, run.published_at is None) for run in runs] == [("first", True), ("second", False)]
     assert with_model.nights.count_listed(Night(TELESCOPE, NIGHT)) == {
-        "first": {ListedState.COMPLETE: 1},
-        "second": {ListedState.DUE: 2},
+        "first": {FileStatus.COMPLETE: 1},
+        "second": {FileStatus.DUE: 2},
     }
     assert with_model.nights.of_run(TELESCOPE, "of another night") == Night(TELESCOPE, NIGHT + 1)
     assert with_model.nights.of_run("lco25m", "first") is None

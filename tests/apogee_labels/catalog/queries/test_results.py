@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from apogee_labels.catalog import Catalog
-from apogee_labels.catalog.records import ListedState, NightFile
+from apogee_labels.catalog.records import FileStatus, NightFile
 from tests.apogee_labels.catalog.catalog_samples import (
     NIGHT,
     analysed,
@@ -22,7 +22,7 @@ from tests.apogee_labels.catalog.catalog_samples import (
 def publish(
     catalog: Catalog, mjd: int, run: str, *, minutes: float = 0, by: str = "first", telescope: str = "apo25m"
 ) -> None:
-    files = [NightFile(path="/sas/a.fits", digest=None, state=ListedState.DUE)]
+    files = [NightFile(path="/sas/a.fits", digest=None, state=FileStatus.DUE)]
     catalog.nights.record_listing(telescope, mjd, run, model(by).id, files, listed_at=moment(minutes))
     catalog.nights.record_publication(telescope, mjd, run, {"run": run}, published_at=moment(minutes))
 
