@@ -16,7 +16,6 @@ from apogee_labels.catalog.records import ModelRecord, VerdictOutcome, VerdictRe
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import short
 from apogee_labels.pipeline.analysis.infer import read_model
-from apogee_labels.pipeline.models import training_attempts
 from apogee_labels.pipeline.models.model_report import ModelReport, read_report
 
 if TYPE_CHECKING:
@@ -237,7 +236,7 @@ def _decide(
     decided_by: str,
     details: Mapping[str, Any] | None,
 ) -> bool:
-    new = workspace.catalog.models.record_verdict(
+    return workspace.catalog.models.record_verdict(
         VerdictRecord(
             identity=identity,
             outcome=outcome,
@@ -247,5 +246,3 @@ def _decide(
             details=details,
         )
     )
-    training_attempts.forget(workspace, identity)
-    return new

@@ -1,8 +1,7 @@
 """A training set becomes a model; whether it comes into force is decided in :mod:`apogee_labels.pipeline.models.acceptance`.
 
 Takes a training set file and parameters; done already when the model of that identity exists, or a verdict says that it
-cannot; makes a model file and its row in the catalogue.  A training that fails for another reason leaves a note
-(:mod:`apogee_labels.pipeline.models.training_attempts`).
+cannot; makes a model file and its row in the catalogue.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_file, short
 from apogee_labels.pipeline.analysis.trained_normalization import check_training_set, recorded_normalization
 from apogee_labels.pipeline.identities import TrainingParameters, model_id
-from apogee_labels.pipeline.models import training_attempts
 from apogee_labels.pipeline.models.hyper_parameters import check_censored_pixels, check_hyper_parameters
 from apogee_labels.pipeline.models.training_memory import check_memory
 from apogee_labels.pipeline.models.training_progress import TrainingProgress
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from apogee_labels.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
+DIGEST = "[0-9a-f]" * 64
+"""A pattern of file names for a digest."""
 
 
 def training_identity(path: str | Path, parameters: TrainingParameters) -> str:
@@ -62,27 +62,24 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
     """
     check_hyper_parameters(parameters)
     with workspace.lock("train"):
-        training_attempts.tidy(workspace)
+        _tidy(workspace)
         identity = _identity(path, parameters)
         verdict = workspace.catalog.models.verdict(identity)
         if verdict and verdict.outcome is VerdictOutcome.BROKEN:
-            training_attempts.forget(workspace, identity)
             raise BadInputError(Reason.BAD_TRAINING_SET, verdict.reason)
         if workspace.catalog.models.get(identity) and workspace.model_path(identity).exists():
             log.info("model %s exists: nothing to train", short(identity))
-            training_attempts.forget_attempt(workspace, identity)
             return identity
-        with training_attempts.noted(workspace, identity) as note:
-            try:
-                check_memory(path, parameters, workspace.settings.training_memory_gb)
-                _train(workspace, Path(path), parameters, identity, note)
-            except BadInputError as fault:
-                if isinstance(fault.__cause__, MemoryError):  # a pickle's reader takes it for damage
-                    raise MemoryError(f"{path} could not be read: {fault.__cause__}") from fault
-                _check_unchanged(path, parameters, identity)
-                log.error("training set %s: %s", path, fault.message)
-                _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
-                raise
+        try:
+            check_memory(path, parameters, workspace.settings.training_memory_gb)
+            _train(workspace, Path(path), parameters, identity)
+        except BadInputError as fault:
+            if isinstance(fault.__cause__, MemoryError):  # a pickle's reader takes it for damage
+                raise MemoryError(f"{path} could not be read: {fault.__cause__}") from fault
+            _check_unchanged(path, parameters, identity)
+            log.error("training set %s: %s", path, fault.message)
+            _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
+            raise
         return identity
 
 
@@ -95,6 +92,14 @@ def training_due(workspace: Workspace, identity: str) -> tuple[bool, str]:
     if verdict.outcome is VerdictOutcome.ACCEPTED and workspace.catalog.models.in_force(name) is None:
         return True, f"accepted, and no model is in force as {name}"
     return False, f"the verdict is {verdict.outcome}"
+
+
+def _tidy(workspace: Workspace) -> None:
+    """Remove half-written model files, which a training that was killed left; the caller holds the lock of trainings."""
+    for path in workspace.model_path("0" * 64).parent.glob(f".{DIGEST}.fits.*.part"):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            log.info("removed %s, which an earlier training left", path)
 
 
 def _identity(path: str | Path, parameters: TrainingParameters) -> str:
@@ -113,7 +118,7 @@ def _check_unchanged(path: str | Path, parameters: TrainingParameters, identity:
         raise OSError(f"{path} was rewritten while it was read: it is tried again")
 
 
-def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, identity: str, note: Path) -> None:
+def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, identity: str) -> None:
     from apogee_labels.cannon.training.coefficients import METHOD_VERSION
     from apogee_labels.cannon.training_set import TrainingSet
 
@@ -124,7 +129,7 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
     normalization = recorded_normalization(training_set.provenance)
     check_training_set(workspace, path, normalization)
     try:
-        model = _fitted(training_set, parameters, note)
+        model = _fitted(training_set, parameters)
     except (ArithmeticError, ValueError) as fault:  # LinAlgError is a ValueError
         if isinstance(fault, BadInputError):
             raise
@@ -155,16 +160,15 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
     log.info("%s", _validated(model))
 
 
-def _fitted(training_set: TrainingSet, parameters: TrainingParameters, note: Path) -> CannonModel:
+def _fitted(training_set: TrainingSet, parameters: TrainingParameters) -> CannonModel:
     """Train and validate; where a path is asked for, choose the strength of the penalty first."""
     from apogee_labels.cannon.model import CannonModel
 
     check_censored_pixels(parameters, training_set.wavelength)
-    alive = partial(training_attempts.sign, note)
     strength = parameters.regularization
     chosen_from: dict[str, str] = {}
     if parameters.regularization_path:
-        strength, chosen_from = _chosen_strength(training_set, parameters, TrainingProgress("choosing Lambda", alive))
+        strength, chosen_from = _chosen_strength(training_set, parameters, TrainingProgress("choosing Lambda"))
     model = CannonModel.train(
         training_set,
         label_names=parameters.label_names,
@@ -172,7 +176,7 @@ def _fitted(training_set: TrainingSet, parameters: TrainingParameters, note: Pat
         regularization=strength,
         scatter_rule=parameters.scatter_rule,
         censors=parameters.censors or None,
-        progress=TrainingProgress("training", alive),
+        progress=TrainingProgress("training"),
     )
     return model.with_metadata(**chosen_from)
 

@@ -24,7 +24,6 @@ from apogee_labels.pipeline.models.acceptance import (
 from apogee_labels.pipeline.models.judgement import Tolerances
 from apogee_labels.pipeline.models.model_report import read_report, validate_model
 from apogee_labels.pipeline.models.train import training_due
-from apogee_labels.pipeline.models.training_attempts import begin_run, find_run
 from apogee_labels.pipeline.workspace import Workspace
 
 PutModel = Callable[[Workspace], str]
@@ -78,9 +77,7 @@ def test_the_rule_puts_a_good_model_in_force_and_keeps_its_numbers(workspace: Wo
 
 def test_decided_twice_changes_nothing(workspace: Workspace, model_id: str) -> None:
     validate_model(workspace, model_id, Tolerances())
-    begin_run(workspace, model_id)
     decide(workspace, model_id, "a run")
-    assert find_run(workspace, model_id) is None, "the sensor has no reason to wait"
     first = verdict(workspace, model_id), workspace.catalog.models.history()
     assert decide(workspace, model_id, "another run") is not None
     assert (verdict(workspace, model_id), workspace.catalog.models.history()) == first
