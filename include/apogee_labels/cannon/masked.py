@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-
 
 def unmasked(flux: ArrayLike, ivar: ArrayLike) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     """Return flux and inverse variance as plain arrays; where either is masked the inverse variance is 0."""

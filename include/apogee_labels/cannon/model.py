@@ -23,13 +23,13 @@ from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.usable_pixels import mend
 from apogee_labels.cannon.validation.validation import Validation
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Bools, Floats, Integers
 from apogee_labels.core.errors import BadInputError, Reason
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.restrictions import Bounds, Censors
     from apogee_labels.cannon.training_set import TrainingSet
 
-Floats = NDArray[np.float64]
 Metadata = Mapping[str, str | int | float | bool]
 
 
@@ -90,7 +90,7 @@ class CannonModel:
         return self.vectorizer.label_names
 
     @property
-    def informative(self) -> NDArray[np.bool_]:
+    def informative(self) -> Bools:
         """Which pixels could be trained, shape (P,)."""
         return np.isfinite(self.s2)
 
@@ -345,7 +345,7 @@ class CannonModel:
             )
         return _Spectra(fluxes, ivars, None)
 
-    def _on_grid(self, spectra: _Spectra, rows: slice) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    def _on_grid(self, spectra: _Spectra, rows: slice) -> tuple[Floats, Floats, Bools]:
         """Flux and inverse variance of some of the spectra on the model's grid, and which had impossible pixels before."""
         flux, ivar = (np.asarray(array[rows], dtype=np.float64) for array in (spectra.flux, spectra.ivar))
         if spectra.wavelength is None:
@@ -387,7 +387,7 @@ class _Spectra(NamedTuple):
     wavelength: Floats | None  # where it is not the model's
 
 
-def _starflags(starflag: ArrayLike | None, count: int) -> NDArray[np.int64]:
+def _starflags(starflag: ArrayLike | None, count: int) -> Integers:
     """STARFLAG of each of `count` spectra."""
     given = np.asarray(0 if starflag is None else starflag)
     if given.shape not in ((), (count,)) or not np.issubdtype(given.dtype, np.integer):

@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.training.censors import allowed_terms
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from apogee_labels.core.arrays import Bools, Floats
 
 Censors = Mapping[str, Sequence[Sequence[float]]]
 """For a label, the wavelength ranges [low, high) in vacuum Angstrom on which it may act."""

@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Singles = NDArray[np.float32]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices, Singles
 
 _STRIDE, _REACH = 16, 30  # of the sample, and how many of it on either side of its median: three standard deviations
 

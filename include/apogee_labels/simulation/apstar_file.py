@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.grid import LOG_START, LOG_STEP, N_PIXELS
 from apogee_labels.apogee.spectra.masks import BAD_PIXEL, PixelMask
+from apogee_labels.core.arrays import Floats, Integers
 from apogee_labels.simulation.exposures import Exposure, SyntheticStar
 from apogee_labels.simulation.spectra import on_chips
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from astropy.io import fits
     from astropy.io.fits.header import Header
 
-Floats = NDArray[np.float64]
 
 _UNIT = "(10^-17 erg/s/cm^2/Ang)"
 _UNKNOWN = 1e10  # error of a pixel without information
@@ -52,7 +52,7 @@ class _Rows:
 
     flux: Floats
     error: Floats
-    mask: NDArray[np.int64]
+    mask: Integers
 
 
 class _Combined(NamedTuple):

@@ -12,12 +12,13 @@ import numpy as np
 from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
 from apogee_labels.apogee.spectra.masks import BAD_PIXEL
 from apogee_labels.cannon.continuum.normalization import normalize_rows
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.files import atomic_write
 from apogee_labels.core.settings import SHIPPED_REGIONS
 from apogee_labels.simulation.apstar_file import apstar_bytes
 from apogee_labels.simulation.damage import Damage, damaged
 from apogee_labels.simulation.exposures import Exposure, SyntheticStar, expose
-from apogee_labels.simulation.spectra import LABEL_NAMES, Floats, draw_labels, synthetic_flux
+from apogee_labels.simulation.spectra import LABEL_NAMES, draw_labels, synthetic_flux
 
 FIRST_MJD = 59280
 """First night of the survey: MJD 59280, the evening of 6 March 2021 at both sites."""

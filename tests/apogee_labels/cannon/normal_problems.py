@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.monomials import monomials
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 def make_problem(n_pixels: int, n_terms: int, seed: int = 1) -> tuple[Floats, Floats]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from apogee_labels.cannon.model import CannonModel
@@ -15,9 +14,8 @@ from apogee_labels.cannon.restrictions import censored_terms, term_bounds
 from apogee_labels.cannon.training.scatter import ScatterRule, weights
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Bools, Floats
 from tests.apogee_labels.cannon.universe import NAMES, Universe
-
-Floats = NDArray[np.float64]
 
 VECTORIZER = PolynomialVectorizer(NAMES, 2, np.zeros(3), np.ones(3))
 RANGES = [(15200.0, 15400.0), (16500.0, 16600.0)]
@@ -27,7 +25,7 @@ def train(training_set: TrainingSet, **arguments: Any) -> CannonModel:
     return CannonModel.train(training_set, validate=False, **arguments)
 
 
-def within(wavelength: Floats) -> NDArray[np.bool_]:
+def within(wavelength: Floats) -> Bools:
     return np.array([any(low <= value < high for low, high in RANGES) for value in wavelength])
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.tables.label_columns import LabelTableError, Wanted
+from apogee_labels.core.arrays import Floats, Texts
 
 NOTHING = frozenset({"", "--", "nan", "null", "none", "masked", "n/a"})
 """How a cell says that it does not know, in small letters."""
@@ -20,7 +20,7 @@ _WORDS = {"true": 1.0, "false": 0.0}
 
 def read_csv_columns(
     path: Path, choose: Callable[[Sequence[str]], Wanted]
-) -> tuple[Wanted, dict[str, NDArray[np.str_]], dict[str, NDArray[np.float64]]]:
+) -> tuple[Wanted, dict[str, Texts], dict[str, Floats]]:
     """Read columns of text and of numbers.
 
     Parameters
@@ -53,7 +53,7 @@ def read_csv_columns(
 
 def _read(
     path: Path, rows: Iterator[tuple[int, list[str]]], choose: Callable[[Sequence[str]], Wanted]
-) -> tuple[Wanted, dict[str, NDArray[np.str_]], dict[str, NDArray[np.float64]]]:
+) -> tuple[Wanted, dict[str, Texts], dict[str, Floats]]:
     _, header = next(rows, (0, []))
     wanted = choose(header)
     texts: dict[str, list[str]] = {name: [] for name in wanted.texts}

@@ -9,13 +9,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.masks import BAD_ASPCAP, UNFIT_STAR, ExtraTarget
 from apogee_labels.apogee.tables.label_table import LabelTable
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
-Rows = NDArray[np.intp]
-Kept = NDArray[np.bool_]
 Range = tuple[float | None, float | None]
 
 GIANTS: Mapping[str, Range] = {"TEFF": (3500.0, 5300.0), "LOGG": (None, 4.0)}
@@ -92,12 +90,12 @@ class CutStep(NamedTuple):
 class Selection(NamedTuple):
     """The rows that are left, by the stars' names, and what each cut did."""
 
-    rows: Rows
+    rows: Indices
     steps: tuple[CutStep, ...]
 
 
 def select(
-    table: LabelTable, label_names: Sequence[str], cuts: Cuts, *, is_here: Callable[[Rows], Kept] | None = None
+    table: LabelTable, label_names: Sequence[str], cuts: Cuts, *, is_here: Callable[[Indices], Bools] | None = None
 ) -> Selection:
     """Choose the entries to train on.
 
@@ -138,10 +136,10 @@ def select(
     return Selection(chosen[np.argsort(table.stars[chosen], kind="stable")], tuple(steps))
 
 
-def _conditions(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> list[tuple[str, Kept | None]]:
+def _conditions(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> list[tuple[str, Bools | None]]:
     """Return each cut with the entries that pass it; None where the table has no such column."""
     known = np.all([np.isfinite(table.values[name]) for name in label_names], axis=0)
-    conditions: list[tuple[str, Kept | None]] = [
+    conditions: list[tuple[str, Bools | None]] = [
         ("a name", np.asarray(table.stars != "")),
         (f"known {', '.join(label_names)}", known),
     ]
@@ -167,7 +165,7 @@ def _conditions(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> li
     return conditions
 
 
-def _of(cut: str, kept: Kept | None) -> tuple[str, Kept | None]:
+def _of(cut: str, kept: Bools | None) -> tuple[str, Bools | None]:
     return (cut if kept is not None else f"{cut} (no such column)"), kept
 
 
@@ -176,7 +174,7 @@ def _sentence(name: str, low: float | None, high: float | None) -> str:
     return f"{name} {' '.join(limits) or 'known'}"
 
 
-def _one_a_star(table: LabelTable, rows: Rows) -> Rows:
+def _one_a_star(table: LabelTable, rows: Indices) -> Indices:
     """Return the best entry of each star."""
     duplicate = np.zeros(len(rows), dtype=bool)
     if table.extratarg is not None:
@@ -189,7 +187,7 @@ def _one_a_star(table: LabelTable, rows: Rows) -> Rows:
     return rows[order[first]]
 
 
-def _spread(table: LabelTable, rows: Rows, label_names: Sequence[str], count: int | None) -> Rows:
+def _spread(table: LabelTable, rows: Indices, label_names: Sequence[str], count: int | None) -> Indices:
     """Return at most so many rows, in turns from the cells of the space of labels."""
     if count is None or len(rows) <= count:
         return rows
@@ -207,7 +205,7 @@ def _spread(table: LabelTable, rows: Rows, label_names: Sequence[str], count: in
     return rows[np.lexsort((stars, faint, turn))[:count]]
 
 
-def _snr(table: LabelTable, rows: Rows) -> NDArray[np.float64]:
+def _snr(table: LabelTable, rows: Indices) -> Floats:
     """Signal-to-noise ratio of rows, 0 where it is not known."""
     return np.zeros(len(rows)) if table.snr is None else np.nan_to_num(table.snr[rows], nan=0.0)
 

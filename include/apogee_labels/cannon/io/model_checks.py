@@ -6,12 +6,12 @@ from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from apogee_labels.core.arrays import Floats
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.io.model_file import ModelParts
 
-Floats = NDArray[np.float64]
 
 HIGHEST_ORDER = 10
 _ROUNDING = 1e-8

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.io.model_checks import fault_in
 from apogee_labels.cannon.io.validation_file import read_validation, validation_hdus
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
 from apogee_labels.cannon.validation.validation import Validation
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.files import atomic_write
 from apogee_labels.fits.checked import read_checked
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from astropy.io import fits
     from astropy.io.fits.header import Header
 
-Floats = NDArray[np.float64]
 Metadata = dict[str, str | int | float | bool]
 
 FORMAT = "CANNON MODEL 3"

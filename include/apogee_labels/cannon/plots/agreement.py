@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.noise.empirical_errors import MAD
 from apogee_labels.cannon.noise.repeatability import rms
 from apogee_labels.cannon.plots.held_out import some, validation_of
 from apogee_labels.cannon.plots.style import BLACK, COLOR_SCALE, columns_for, fixed, log_ticks, panels, place, unit
+from apogee_labels.core.arrays import Floats
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from apogee_labels.cannon.model import CannonModel
-
-Floats = NDArray[np.float64]
 
 
 class Agreement(NamedTuple):

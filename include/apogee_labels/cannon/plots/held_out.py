@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from apogee_labels.core.arrays import Bools, Floats
+
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
-
-Floats = NDArray[np.float64]
 
 
 class NothingToPlotError(ValueError):
@@ -59,7 +59,7 @@ def validation_of(model: CannonModel) -> Validation:
     return found
 
 
-def some(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def some(good: Bools) -> Bools:
     """Return which stars can be plotted, shape (N,).
 
     Raises

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.continuum.normalization import DETECTORS
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
-Floats = NDArray[np.float64]
 AXIS_TITLE = "Vacuum wavelength (Å)"
 AXIS = {"tickformat": ",.0f", "nticks": 12}
 """Settings of a wavelength axis: whole Angstrom, never thousands as k."""
 
 
-def broken_line(wavelength: Floats, values: Floats, shown: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def broken_line(wavelength: Floats, values: Floats, shown: Bools) -> tuple[Floats, Floats]:
     """Points of a line over the detectors, in single precision: half the file, and 0.001 A is no visible error.
 
     Parameters
@@ -34,6 +33,6 @@ def broken_line(wavelength: Floats, values: Floats, shown: NDArray[np.bool_]) ->
     return np.insert(wavelength, cuts, between).astype(np.float32), line.astype(np.float32)
 
 
-def _detector(wavelength: Floats) -> NDArray[np.intp]:
+def _detector(wavelength: Floats) -> Indices:
     """Number of the detector of each pixel, the gap behind a detector counted with it."""
     return np.searchsorted([low for low, _ in DETECTORS[1:]], wavelength, side="right")

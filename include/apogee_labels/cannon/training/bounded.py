@@ -10,12 +10,10 @@ are worked on each alone, by a search that treats a bound as it does the kink of
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.training.active_set import Penalty, objective, optimum, pull
 from apogee_labels.cannon.training.lasso import MANY_TERMS, gradient_scale, lasso, strengths, unbounded
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 def bounded(

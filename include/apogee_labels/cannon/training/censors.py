@@ -7,11 +7,9 @@ the training set.  Where a label does not act, the coefficients of all terms tha
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.monomials import monomials
-
-Bools = NDArray[np.bool_]
+from apogee_labels.core.arrays import Bools
 
 
 def allowed_terms(acts: Bools, order: int) -> Bools:

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
 from apogee_labels.cannon.noise.noise_modes import NoiseModes, pieces, sample_of
@@ -28,10 +27,8 @@ from apogee_labels.cannon.training.normal_equations import NormalEquations
 from apogee_labels.cannon.training.pixel_block import Memory, PixelBlock
 from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.training.solving import inverse, placed
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 Progress = Callable[[int, int], None]
 
 METHOD_VERSION = "5"

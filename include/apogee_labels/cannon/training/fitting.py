@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from apogee_labels.cannon.io.model_checks import HIGHEST_ORDER
 from apogee_labels.cannon.passes import Passes, Progress
@@ -26,10 +26,10 @@ from apogee_labels.cannon.validation.cross_validation import (
 )
 from apogee_labels.cannon.validation.validation import Validation
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_bytes
 
-Floats = NDArray[np.float64]
 LEAST_HELD_OUT = 20
 """Stars held back that must get labels; a validation of fewer says nothing."""
 

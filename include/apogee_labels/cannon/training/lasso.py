@@ -12,13 +12,9 @@ only what is not zero are then so much smaller that they outweigh the batch.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.training.active_set import TOLERANCE, Penalty, optimum, pull, rounding
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 SWEEPS = 8
 """Sweeps of coordinate descent that find most signs from any start."""

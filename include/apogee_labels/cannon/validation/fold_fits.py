@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.monomials import monomials
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
@@ -22,11 +21,7 @@ from apogee_labels.cannon.training.lasso import SWEEPS
 from apogee_labels.cannon.training.normal_equations import NormalEquations
 from apogee_labels.cannon.training.pixel_block import Memory, PixelBlock
 from apogee_labels.cannon.training.solving import inverse, optimum, undetermined
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
-
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 MODE_PIXELS = 1000
 """Pixels, or somewhat more, in which the covariances of the coefficients without a fold are made."""

@@ -20,7 +20,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.inference import Engine, Options
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder
@@ -35,11 +34,8 @@ from apogee_labels.cannon.training.trainer import Trainer
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.validation.cross_validation import deal
 from apogee_labels.cannon.validation.fold_fits import path_fits
+from apogee_labels.core.arrays import Bools, Floats, Indices
 from apogee_labels.core.errors import BadInputError, Reason
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 
 MOST_BYTES = 1_000_000_000
 """Memory that whole models may take, for labels to be inferred from them."""

@@ -39,10 +39,8 @@ from apogee_labels.cannon.training.fitting import check_regularization
 from apogee_labels.cannon.training.trainer import Fit, Trainer
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.usable_pixels import mend
+from apogee_labels.core.arrays import Floats, Indices
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 Counts = NDArray[np.int16]
 
 LEAST_BLOCKS = 4

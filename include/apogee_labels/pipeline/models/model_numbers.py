@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
-    from apogee_labels.cannon.validation.validation import Floats
+    from apogee_labels.core.arrays import Floats
 
 MANY_SIGMA = 3.0
 """Reduced chi-square above which a spectrum counts as not described, as the result's flag has it."""

@@ -22,7 +22,7 @@ from apogee_labels.pipeline.models.model_numbers import Comparison, shift_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from apogee_labels.cannon.validation.validation import Floats
+    from apogee_labels.core.arrays import Floats
     from apogee_labels.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)

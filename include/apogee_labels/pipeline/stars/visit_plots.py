@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.flags import ResultFlag
 from apogee_labels.cannon.plots.held_out import NothingToPlotError
 from apogee_labels.cannon.plots.style import BLACK, BLUE, VERMILLION, log_ticks, number, panels, place, unit
+from apogee_labels.core.arrays import Floats
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from plotly.graph_objects import Figure
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _BAND = "rgba(0, 0, 0, 0.10)"
 _GOOD = {"color": BLUE, "symbol": "circle", "size": 9}

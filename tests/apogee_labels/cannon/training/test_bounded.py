@@ -6,15 +6,14 @@ from itertools import product
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 import apogee_labels.cannon.training.bounded as module
 from apogee_labels.cannon.training.bounded import bounded, kkt_residual
 from apogee_labels.cannon.training.lasso import lasso
+from apogee_labels.core.arrays import Floats
 from tests.apogee_labels.cannon.normal_problems import make_nearly_singular, make_problem, make_spectra
 
-Floats = NDArray[np.float64]
 INFINITE = np.inf
 BOUNDS = {
     "around zero": (np.full(5, -0.2), np.full(5, 0.3)),

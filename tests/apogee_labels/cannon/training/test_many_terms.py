@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import apogee_labels.cannon.training.many_terms as module
 from apogee_labels.cannon.monomials import monomials
@@ -12,8 +11,7 @@ from apogee_labels.cannon.training.coefficients import Coefficients, train_pixel
 from apogee_labels.cannon.training.lasso import kkt_residual
 from apogee_labels.cannon.training.many_terms import SharedBasis
 from apogee_labels.cannon.training.scatter import ScatterRule, weights
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 class ManyLabels:
