@@ -15,8 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.masks import AspcapFlag
-from apogee_labels.apogee.tables.label_columns import FLAG_COLUMNS, KEY_COLUMNS, LabelTableError, Wanted, wanted_columns
-from apogee_labels.apogee.tables.label_csv import read_csv_columns
+from apogee_labels.apogee.tables.label_columns import (
+    FLAG_COLUMNS,
+    KEY_COLUMNS,
+    LabelTableError,
+    Wanted,
+    read_csv_columns,
+    wanted_columns,
+)
 from apogee_labels.core.arrays import Floats, Integers, Texts
 from apogee_labels.core.identity import digest_file
 from apogee_labels.fits.checked import FAULTS

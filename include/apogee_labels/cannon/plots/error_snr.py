@@ -17,9 +17,9 @@ from apogee_labels.cannon.plots.style import (
     log_ticks,
     panels,
     place,
-    unit,
 )
 from apogee_labels.core.arrays import Floats, Indices
+from apogee_labels.core.labels import with_unit
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -68,7 +68,7 @@ def error_against_snr(model: CannonModel, repeats: Repeats | None = None) -> Fig
     figure = panels(titles, columns=columns, panel_height=420, title="Errors of the labels against signal-to-noise")
     for k, name in enumerate(model.label_names):
         _add_panel(figure, curves, k, place(k, columns))
-        figure.update_yaxes(title_text=f"error of {name} ({unit(name)})", **place(k, columns))
+        figure.update_yaxes(title_text=f"error of {with_unit(name)}", **place(k, columns))
     return figure
 
 

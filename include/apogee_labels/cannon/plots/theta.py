@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from apogee_labels.cannon.plots.spectrum import AXIS, AXIS_TITLE, broken_line
-from apogee_labels.cannon.plots.style import BLACK, BLUE, GREY, number, panels, unit
+from apogee_labels.cannon.plots.style import BLACK, BLUE, GREY, number, panels
+from apogee_labels.core.labels import label_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -71,7 +72,9 @@ def _title(vectorizer: PolynomialVectorizer, position: int) -> str:
     factors = vectorizer.basis.factors[position]
     if not factors:
         pairs = zip(names, vectorizer.offsets, strict=True)
-        values = ", ".join(f"{name} {number(value)} {unit(name)}" for name, value in pairs)
+        values = ", ".join(f"{name} {number(value)} {label_of(name).unit}".rstrip() for name, value in pairs)
         return "<b>1</b>: flux at the median labels" + (f", {values}" if len(names) <= _FEW else "")
-    ranges = " × ".join(f"{number(vectorizer.scales[label])} {unit(names[label])}" for label in factors)
+    ranges = " × ".join(
+        f"{number(vectorizer.scales[label])} {label_of(names[label]).unit}".rstrip() for label in factors
+    )
     return f"<b>{vectorizer.terms[position]}</b>: change of flux per {ranges}"

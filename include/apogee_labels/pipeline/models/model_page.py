@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apogee_labels.core.identity import short
-from apogee_labels.pipeline.models.judgement import figure, unit_of
+from apogee_labels.core.labels import label_of
+from apogee_labels.pipeline.models.judgement import figure
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
@@ -72,7 +73,7 @@ def label_table(content: Content) -> tuple[Row, list[Row]]:
     rows: list[Row] = []
     for name in ours["label_names"]:
         found = ours["labels"][name]
-        row = [name, unit_of(name), *(_number(found[part]) for part in ("rms", "bias", "pull"))]
+        row = [name, label_of(name).unit, *(_number(found[part]) for part in ("rms", "bias", "pull"))]
         if theirs:
             before = theirs["labels"].get(name, {})
             row += [_number(before.get(part)) for part in ("rms", "bias")]
@@ -151,7 +152,7 @@ def _empirical(found: Content) -> str:
 def _shift_table(shifts: Content) -> tuple[Row, list[Row]]:
     parts = {"mean": "Mean", "scatter": "Scatter", "largest": "Largest", "error": "Median error", "n_stars": "Stars"}
     rows: list[Row] = [
-        [name, unit_of(name), *(_number(found[part]) for part in parts)] for name, found in shifts.items()
+        [name, label_of(name).unit, *(_number(found[part]) for part in parts)] for name, found in shifts.items()
     ]
     return ["Label", "Unit", *parts.values()], rows
 

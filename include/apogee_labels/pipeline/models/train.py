@@ -18,6 +18,7 @@ from apogee_labels.catalog.records import ModelRecord, VerdictOutcome, VerdictRe
 from apogee_labels.core.code_version import code_version
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_file, short
+from apogee_labels.core.labels import label_of
 from apogee_labels.pipeline.analysis.trained_normalization import check_training_set, recorded_normalization
 from apogee_labels.pipeline.identities import TrainingParameters, model_id
 from apogee_labels.pipeline.models import training_attempts
@@ -215,13 +216,11 @@ def _decide(
 
 def _validated(model: CannonModel) -> str:
     """What validation found, in one line."""
-    from apogee_labels.fits.tables import unit_text
-
     found = model.validation
     if found is None:
         return "not validated: too few stars"
     labels = "; ".join(
-        f"{name} {bias:.3g}, {rms:.3g} {unit_text(name)}".rstrip()
+        f"{name} {bias:.3g}, {rms:.3g} {label_of(name).unit}".rstrip()
         for name, bias, rms in zip(model.label_names, found.bias, found.rms, strict=True)
     )
     return (
