@@ -23,12 +23,11 @@ from apogee_labels.simulation.spectra import LABEL_NAMES, draw_labels, synthetic
 FIRST_MJD = 59280
 """First night of the survey: MJD 59280, the evening of 6 March 2021 at both sites."""
 
-TELESCOPES = ("apo25m", "lco25m")
-
 TRUTH = "truth.csv"
 """Name of the table of true labels, in the root of the archive."""
 
 _FIELDS = {"apo25m": ("170+55", 155.5408, 46.1553, 61_482), "lco25m": ("260+30", 154.0772, -19.6531, 131_207)}
+TELESCOPES = tuple(_FIELDS)
 _FIELD_RADIUS = 1.2  # degrees
 _FAINT, _BRIGHT = 12.4, 8.6  # H magnitudes
 _REVISITED = 0.5  # chance that a star is observed again on a night after its first
@@ -100,6 +99,7 @@ class SyntheticSurvey:
     def path(self, star: SyntheticStar) -> Path:
         """Return where the star's file belongs in an archive of this release."""
         from apogee_labels.apogee.archive.archive import ApStarKeys, Archive
+        from apogee_labels.apogee.archive.nights import site_of
 
         in_field = self.release not in {"sdss5", "dr19", "dr20", "sdsswork"}
         keys = ApStarKeys(
@@ -108,7 +108,7 @@ class SyntheticSurvey:
             telescope=star.telescope,
             obj=star.obj,
             field=star.field if in_field else None,
-            prefix=("as" if star.telescope == "lco25m" else "ap") if in_field else None,
+            prefix=site_of(star.telescope).sdss_prefix if in_field else None,
             healpix=None if in_field else star.healpix,
         )
         return Archive(self.root, self.release, self.apred).path(keys)

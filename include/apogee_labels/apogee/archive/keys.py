@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from apogee_labels.apogee.archive.names import SAFE_NAME
+from apogee_labels.apogee.archive.nights import OBSERVATORIES, site_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class ApStarKeys:
     apred
         Version of the reduction, such as ``r12`` or ``1.3``.
     telescope
-        ``apo25m``, ``lco25m`` or ``apo1m``.
+        Such as ``apo25m`` (:data:`apogee_labels.apogee.archive.nights.OBSERVATORIES`) or ``apo1m``.
     obj
         Name of the star, such as ``2M16505794-2118004``.
     apstar
@@ -52,12 +53,13 @@ class ApStarKeys:
                 _check_healpix(value)
             elif value is not None or key.name not in ("field", "prefix"):
                 _check_name(key.name, value)
-        if self.prefix not in (None, "ap", "as"):
-            raise ValueError(f"prefix {self.prefix!r} is not one that SDSS uses: expected ap or as.")
+        prefixes = sorted({site.sdss_prefix for site in OBSERVATORIES.values()})
+        if self.prefix not in (None, *prefixes):
+            raise ValueError(f"prefix {self.prefix!r} is not one that SDSS uses: expected {' or '.join(prefixes)}.")
 
     def values(self) -> dict[str, str | int | None]:
         """Give each key's value by its name in sdss_access's templates, the prefix filled in."""
-        prefix = self.prefix or ("as" if self.telescope.startswith("lco") else "ap")
+        prefix = self.prefix or site_of(self.telescope).sdss_prefix
         group = None if self.healpix is None else self.healpix // 1000
         return {
             "apred": self.apred,

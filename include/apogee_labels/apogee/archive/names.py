@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from apogee_labels.apogee.archive.nights import telescope_of_prefix
+
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", re.ASCII)
 """What a key of a path may look like: no separator, no leading dot, nothing a shell or a URL would change."""
 
@@ -68,7 +70,7 @@ def without_version(obj: str) -> str:
 def parse_visit_name(name: str) -> VisitName | None:
     """Read the name of an apVisit file; None for a name that does not hold the night's MJD."""
     if match := _VISIT.fullmatch(name):
-        telescope = match["telescope"] or ("lco25m" if match["kind"] == "as" else "apo25m")
+        telescope = match["telescope"] or telescope_of_prefix(match["kind"])
         return VisitName(int(match["mjd"]), match["apred"], telescope)
     if match := _VISIT_1M.fullmatch(name):
         return VisitName(int(match["mjd"]), match["apred"], "apo1m")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from apogee_labels.apogee.archive.nights import DEFAULT_TELESCOPE
 from apogee_labels.apogee.tables.label_cuts import Cuts, CutStep, select
 from apogee_labels.apogee.tables.label_table import LabelTable, read_label_table
 from apogee_labels.core.arrays import Bools, Indices
@@ -54,7 +55,7 @@ class TrainingSetParameters:
     label_names: tuple[str, ...]
     normalization: NormalizationParameters
     cuts: Cuts = field(default_factory=Cuts)
-    telescope: str = "apo25m"
+    telescope: str = DEFAULT_TELESCOPE
     least_share: float = 0.2
 
     def __post_init__(self) -> None:
