@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from apogee_labels.cannon.usable_pixels import GREATEST_IVAR, HUGE
+from apogee_labels.cannon.bad_pixels import GREATEST_IVAR, HUGE
 from apogee_labels.core.arrays import Bools, Floats, Indices
 
 SAME = 1e-3
@@ -42,7 +42,7 @@ def regrid(wavelength: Floats, flux: Floats, ivar: Floats, target: Floats) -> tu
         Shape (Q,), vacuum Angstrom, ascending: the grid of the spectra.
     flux, ivar
         Shape (N, Q): normalised flux and its inverse variance.  A pixel without a possible flux and a possible inverse
-        variance (:func:`apogee_labels.cannon.usable_pixels.mend`) has no information.
+        variance (:func:`apogee_labels.cannon.bad_pixels.mask_impossible`) has no information.
     target
         Shape (P,), vacuum Angstrom, ascending: the grid that is wanted.
 

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from apogee_labels.cannon.bad_pixels import HUGE, unmasked
 from apogee_labels.cannon.io.safe_pickle import load_arrays
-from apogee_labels.cannon.masked import unmasked
 from apogee_labels.cannon.training.checks import check_names, check_shapes, check_stars, check_values
-from apogee_labels.cannon.usable_pixels import HUGE
 from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.files import atomic_write

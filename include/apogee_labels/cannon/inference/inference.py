@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.masks import BAD_STAR
+from apogee_labels.cannon.bad_pixels import PixelSelection, signal_to_noise
 from apogee_labels.cannon.flags import ResultFlag
 from apogee_labels.cannon.inference.best_fit import BestFit, best_fit, fisher, inverse
 from apogee_labels.cannon.inference.label_hull import LabelHull
@@ -24,7 +25,6 @@ from apogee_labels.cannon.inference.objective import NumericalObjective, analyti
 from apogee_labels.cannon.inference.optimisation import minimise
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder, QuadraticForms, join, take
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise, corrected
-from apogee_labels.cannon.usable_pixels import PixelSelection, signal_to_noise
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
 from apogee_labels.core.arrays import Bools, Floats, Indices, Integers
 

@@ -29,9 +29,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from apogee_labels.cannon.bad_pixels import count_known
 from apogee_labels.cannon.continuum.normalization import basis, detector_pixels
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
-from apogee_labels.cannon.usable_pixels import count_known
 from apogee_labels.core.arrays import Floats, Indices
 
 GUARD = 1e-12

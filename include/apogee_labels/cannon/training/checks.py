@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apogee_labels.cannon.usable_pixels import GREATEST_IVAR, HUGE
+from apogee_labels.cannon.bad_pixels import GREATEST_IVAR, HUGE
 from apogee_labels.cannon.vectorizer import PERCENTILES, PolynomialVectorizer
 from apogee_labels.core.arrays import Bools, Floats
 from apogee_labels.core.errors import BadInputError, Reason

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from apogee_labels.cannon.training.conditions import Conditions
 from apogee_labels.cannon.training.lasso import SWEEPS
 from apogee_labels.cannon.training.many_terms import SharedBasis
 from apogee_labels.cannon.training.normal_equations import NormalEquations
+from apogee_labels.cannon.training.restrictions import Conditions
 from apogee_labels.cannon.training.scatter import Moves, ScatterRule, ScatterSearch
 from apogee_labels.cannon.training.solving import free_terms, inverse, least_squares, optimum, undetermined
 from apogee_labels.core.arrays import Bools, Floats, Indices

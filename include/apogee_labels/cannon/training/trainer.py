@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
 from apogee_labels.cannon.noise.latent import Residuals, latent_scores, residuals
-from apogee_labels.cannon.training.coefficients import Progress, train_pixels
+from apogee_labels.cannon.training.coefficients import train_pixels
 from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
 from apogee_labels.core.arrays import Bools, Floats, Indices
+from apogee_labels.core.progress import ProgressCallback
 
 
 class Fit(NamedTuple):
@@ -60,7 +61,7 @@ class Trainer:
         scores: Floats | None = None,
         stars: Bools | None = None,
         s2: Floats | None = None,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Fit:
         """Train once.
 

@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import minimize
 
 import apogee_labels.cannon.training.lasso as module
-from apogee_labels.cannon.training.lasso import descend, kkt_residual, lasso
+from apogee_labels.cannon.training.lasso import descend, lasso
 from apogee_labels.core.arrays import Floats
-from tests.apogee_labels.cannon.normal_problems import make_nearly_singular, make_problem, make_spectra
+from tests.apogee_labels.cannon.normal_problems import kkt_residual, make_nearly_singular, make_problem, make_spectra
 
 
 def objective(normal: Floats, moment: Floats, strength: float, theta: Floats) -> float:

@@ -8,10 +8,10 @@ import pytest
 import apogee_labels.cannon.training.many_terms as module
 from apogee_labels.cannon.monomials import monomials
 from apogee_labels.cannon.training.coefficients import Coefficients, train_pixels
-from apogee_labels.cannon.training.lasso import kkt_residual
 from apogee_labels.cannon.training.many_terms import SharedBasis
 from apogee_labels.cannon.training.scatter import ScatterRule, weights
 from apogee_labels.core.arrays import Floats
+from tests.apogee_labels.cannon.normal_problems import kkt_residual
 
 
 class ManyLabels:

@@ -11,7 +11,7 @@ import pytest
 import apogee_labels.cannon.validation.resampling as module
 from apogee_labels.cannon.continuum.normalization import detector_pixels
 from apogee_labels.cannon.model import CannonModel
-from apogee_labels.cannon.restrictions import censored_terms, term_bounds
+from apogee_labels.cannon.training.restrictions import censored_terms, term_bounds
 from apogee_labels.cannon.training.trainer import Trainer
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.validation.resampling import Resampled, block_counts, bootstrap, jackknife
