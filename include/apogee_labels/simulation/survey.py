@@ -13,7 +13,7 @@ from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
 from apogee_labels.apogee.spectra.masks import BAD_PIXEL
 from apogee_labels.cannon.continuum.normalization import normalize_rows
 from apogee_labels.core.arrays import Floats
-from apogee_labels.core.files import atomic_write
+from apogee_labels.core.files import write_if_changed
 from apogee_labels.core.settings import SHIPPED_REGIONS
 from apogee_labels.simulation.apstar_file import apstar_bytes
 from apogee_labels.simulation.damage import Damage, damaged
@@ -128,16 +128,7 @@ class SyntheticSurvey:
         labels = draw_labels(rng, n_stars)
         flux, ivar = self._training_spectra(labels, rng.uniform(*_TRAINING_SNR, n_stars))
         training_set = TrainingSet(wavelength=WAVELENGTH, flux=flux, ivar=ivar, labels=labels, label_names=LABEL_NAMES)
-        path = Path(path)
-        beside = path.with_name(f".new-{path.name}")
-        training_set.write(beside)
-        try:
-            if path.is_file() and path.read_bytes() == beside.read_bytes():
-                return False
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-        return True
+        return write_if_changed(path, training_set.write)
 
     def _training_spectra(self, labels: Floats, snr: Floats) -> tuple[Floats, Floats]:
         flux, ivar = np.empty((2, len(labels), N_PIXELS))
@@ -158,8 +149,8 @@ class SyntheticSurvey:
             if star.index in self.spoilt:
                 content = damaged(content, self.spoilt[star.index])
             paths.append(self.path(star))
-            _write_if_new(paths[-1], content)
-        _write_if_new(self.root / TRUTH, self._truth_table().encode())
+            _write(paths[-1], content)
+        _write(self.root / TRUTH, self._truth_table().encode())
         return paths
 
     def _truth_table(self) -> str:
@@ -207,9 +198,5 @@ def _inverse_variance(exposure: Exposure) -> Floats:
     return np.where(exposure.mask & int(BAD_PIXEL), 0.0, exposure.error**-2.0)
 
 
-def _write_if_new(path: Path, content: bytes) -> None:
-    """Leave a file that has this content alone, its time stamp included."""
-    if path.is_file() and path.read_bytes() == content:
-        return
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+def _write(path: Path, content: bytes) -> None:
+    write_if_changed(path, lambda beside: beside.write_bytes(content))

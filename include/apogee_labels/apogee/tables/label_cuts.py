@@ -188,21 +188,43 @@ def _one_a_star(table: LabelTable, rows: Indices) -> Indices:
 
 
 def _spread(table: LabelTable, rows: Indices, label_names: Sequence[str], count: int | None) -> Indices:
-    """Return at most so many rows, in turns from the cells of the space of labels."""
+    """Return at most so many rows, in turns from the cells of the space of labels, the highest S/N first."""
     if count is None or len(rows) <= count:
         return rows
     labels = np.stack([table.values[name][rows] for name in label_names], axis=1)
-    low, high = np.percentile(labels, [2.5, 97.5], axis=0)
-    width = np.where(high > low, (high - low) / CELLS, 1.0)
-    places = np.clip(np.floor((labels - low) / width), 0, CELLS - 1)
-    _, cell = np.unique(places, axis=0, return_inverse=True)
-    faint, stars = -_snr(table, rows), table.stars[rows]
-    by_cell = np.lexsort((stars, faint, cell.ravel()))
-    sorted_cells = cell.ravel()[by_cell]
-    starts = np.flatnonzero(np.append(True, sorted_cells[1:] != sorted_cells[:-1]))
-    turn = np.empty(len(rows), dtype=np.intp)
-    turn[by_cell] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
-    return rows[np.lexsort((stars, faint, turn))[:count]]
+    rank = np.argsort(np.lexsort((table.stars[rows], -_snr(table, rows))))
+    cells = cells_of(labels, CELLS, (2.5, 97.5))
+    return rows[in_turns(cells, rank, rank)[:count]]
+
+
+def cells_of(labels: Floats, number: int, percentiles: tuple[float, float]) -> Indices:
+    """Cells of the space of labels that stars are in: `number` along each label between two percentiles.
+
+    What lies beyond counts to the outermost cells.  Takes shape (N, L), finite; returns shape (N, L).
+    """
+    low, high = np.percentile(labels, percentiles, axis=0)
+    width = np.where(high > low, (high - low) / number, 1.0)
+    return np.clip(np.floor((labels - low) / width), 0, number - 1).astype(np.intp)
+
+
+def in_turns(cells: Indices, rank: Indices, rank_in_turn: Indices) -> Indices:
+    """Return the order in which stars are taken: one of each cell in turn, then a second one, and so on, shape (N,).
+
+    Parameters
+    ----------
+    cells
+        Cell of each star, shape (N, L).
+    rank
+        Which star of a cell comes first, shape (N,), all different.
+    rank_in_turn
+        Which of the stars of one turn comes first, shape (N,).
+    """
+    cell = np.unique(cells, axis=0, return_inverse=True)[1].ravel()
+    by_cell = np.lexsort((rank, cell))
+    starts = np.flatnonzero(np.append(True, np.diff(cell[by_cell]) != 0))
+    turn = np.empty(len(cells), dtype=np.intp)
+    turn[by_cell] = np.arange(len(cells)) - np.repeat(starts, np.diff(np.append(starts, len(cells))))
+    return np.lexsort((rank_in_turn, turn))
 
 
 def _snr(table: LabelTable, rows: Indices) -> Floats:

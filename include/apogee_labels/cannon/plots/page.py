@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from apogee_labels.cannon.plots.held_out import NothingToPlotError
-from apogee_labels.core.files import atomic_write
+from apogee_labels.core.files import atomic_write, write_if_changed
 from apogee_labels.core.settings import PACKAGE
 
 if TYPE_CHECKING:
@@ -61,8 +61,4 @@ def write_script(folder: Path) -> None:
     """Put plotly's script into a folder, unless it is there already."""
     from plotly.offline import get_plotlyjs
 
-    path, content = folder / SCRIPT, get_plotlyjs().encode()
-    if path.is_file() and path.read_bytes() == content:
-        return
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    write_if_changed(folder / SCRIPT, lambda path: path.write_text(get_plotlyjs(), encoding="utf-8"))

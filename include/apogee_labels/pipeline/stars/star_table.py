@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from apogee_labels.core.files import path_below
 from apogee_labels.pipeline.ingest.fetch import KEYS
 
 ALIASES = {"apogee_id": "obj"}
@@ -119,8 +120,8 @@ def read_star_file(name: str, roots: Sequence[Path]) -> str:
     StarListError
         It is elsewhere, is not there, or is no text.
     """
-    path = (roots[0] / name).resolve()
-    if not any(path.is_relative_to(root.resolve()) for root in roots):
+    path = path_below(roots[0] / name, roots)
+    if path is None:
         raise StarListError(
             f"{name} is outside of {' and '.join(map(str, roots))}: put the list there, or paste it into the form."
         )

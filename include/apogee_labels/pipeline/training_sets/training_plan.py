@@ -20,7 +20,7 @@ from apogee_labels.apogee.archive.nights import DEFAULT_TELESCOPE
 from apogee_labels.apogee.tables.label_cuts import Cuts, CutStep, select
 from apogee_labels.apogee.tables.label_table import LabelTable, read_label_table
 from apogee_labels.core.arrays import Bools, Indices
-from apogee_labels.core.files import atomic_write
+from apogee_labels.core.files import atomic_write, path_below
 from apogee_labels.core.identity import digest_of, short
 from apogee_labels.pipeline.identities import NormalizationParameters
 from apogee_labels.pipeline.stars.star_places import places_of
@@ -217,8 +217,8 @@ def allowed_table(workspace: Workspace, name: str) -> Path:
 
 
 def _below(workspace: Workspace, name: str, roots: Sequence[Path], what: str) -> Path:
-    path = (workspace.settings.data_dir / Path(name).expanduser()).resolve()
-    if not any(path.is_relative_to(root.resolve()) for root in roots):
+    path = path_below(workspace.settings.data_dir / Path(name).expanduser(), roots)
+    if path is None:
         raise ValueError(f"{what} {name}: expected a path below {' or '.join(map(str, roots))}: put the file there.")
     return path
 
