@@ -317,19 +317,9 @@ class CannonModel:
         OSError
             The file is not there or cannot be read.
         """
-        parts = read_parts(path)
-        vectorizer = PolynomialVectorizer(parts.label_names, parts.order, parts.offsets, parts.scales)
-        return cls(
-            parts.wavelength,
-            vectorizer,
-            parts.theta,
-            parts.s2,
-            parts.training_labels,
-            parts.metadata,
-            parts.loadings,
-            parts.noise,
-            parts.validation,
-        )
+        parts = read_parts(path)._asdict()
+        scaling = {name: parts.pop(name) for name in ("label_names", "order", "offsets", "scales")}
+        return cls(vectorizer=PolynomialVectorizer(**scaling), **parts)
 
     def _spectra(self, flux: ArrayLike, ivar: ArrayLike, wavelength: ArrayLike | None) -> _Spectra:
         fluxes, ivars = (np.atleast_2d(array) for array in unmasked(flux, ivar))

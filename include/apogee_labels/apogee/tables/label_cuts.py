@@ -204,7 +204,7 @@ def cells_of(labels: Floats, number: int, percentiles: tuple[float, float]) -> I
     """
     low, high = np.percentile(labels, percentiles, axis=0)
     width = np.where(high > low, (high - low) / number, 1.0)
-    return np.clip(np.floor((labels - low) / width), 0, number - 1).astype(np.intp)
+    return np.asarray(np.clip(np.floor((labels - low) / width), 0, number - 1).astype(np.intp))
 
 
 def in_turns(cells: Indices, rank: Indices, rank_in_turn: Indices) -> Indices:
@@ -224,7 +224,7 @@ def in_turns(cells: Indices, rank: Indices, rank_in_turn: Indices) -> Indices:
     starts = np.flatnonzero(np.append(True, np.diff(cell[by_cell]) != 0))
     turn = np.empty(len(cells), dtype=np.intp)
     turn[by_cell] = np.arange(len(cells)) - np.repeat(starts, np.diff(np.append(starts, len(cells))))
-    return np.lexsort((rank_in_turn, turn))
+    return np.asarray(np.lexsort((rank_in_turn, turn)))
 
 
 def _snr(table: LabelTable, rows: Indices) -> Floats:

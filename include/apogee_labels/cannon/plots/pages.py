@@ -11,8 +11,7 @@ from apogee_labels.cannon.plots.agreement import one_to_one
 from apogee_labels.cannon.plots.chi_square import chi_square_distribution
 from apogee_labels.cannon.plots.error_snr import error_against_snr
 from apogee_labels.cannon.plots.page import DrawnPlot, draw, write_page, write_script
-from apogee_labels.cannon.plots.scatter import scatter_spectrum
-from apogee_labels.cannon.plots.theta import theta_spectra
+from apogee_labels.cannon.plots.spectra import scatter_spectrum, theta_spectra
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -159,14 +159,7 @@ def _validation(fold: Indices, held_out: Mapping[tuple[int, bool], _HeldOut]) ->
     ways = [held_out.get((count, way), chosen) for way in (False, True)]
     return Validation(
         fold=fold,
-        truth=chosen.truth,
-        labels=chosen.labels,
-        covariance=chosen.covariance,
-        chi_sq=chosen.chi_sq,
-        n_freedom=chosen.n_freedom,
-        unexplained=chosen.unexplained,
-        snr=chosen.snr,
-        flags=chosen.flags,
+        **vars(chosen),
         beyond=np.stack([beyond_formal(way.residuals, way.covariance) for way in ways]),
         corrected=corrected,
         n_components=count,

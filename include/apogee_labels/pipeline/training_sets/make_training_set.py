@@ -27,8 +27,7 @@ from apogee_labels.pipeline.training_sets.training_plan import (
     plan_training_set,
     read_plan,
 )
-from apogee_labels.pipeline.training_sets.training_rows import GatheredSpectra, gather_spectra
-from apogee_labels.pipeline.training_sets.training_spectra import find_spectra
+from apogee_labels.pipeline.training_sets.training_spectra import GatheredSpectra, find_spectra, gather_spectra
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.training_set import TrainingSet

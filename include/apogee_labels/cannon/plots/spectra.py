@@ -1,12 +1,15 @@
-"""How the flux of each pixel follows the labels: a spectrum of coefficients for each term (Ness et al. 2015)."""
+"""What the model says at each wavelength: the coefficients of each term (Ness et al. 2015), and the intrinsic scatter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from apogee_labels.cannon.plots.spectrum import AXIS, AXIS_TITLE, broken_line
-from apogee_labels.cannon.plots.style import BLACK, BLUE, GREY, number, panels
+import numpy as np
+
+from apogee_labels.cannon.continuum.normalization import DETECTORS
+from apogee_labels.cannon.plots.style import BLACK, BLUE, GREY, VERMILLION, finish, log_ticks, number, panels
+from apogee_labels.core.arrays import Bools, Floats, Indices
 from apogee_labels.core.labels import label_of
 
 if TYPE_CHECKING:
@@ -78,3 +81,68 @@ def _title(vectorizer: PolynomialVectorizer, position: int) -> str:
         f"{number(vectorizer.scales[label])} {label_of(names[label]).unit}".rstrip() for label in factors
     )
     return f"<b>{vectorizer.terms[position]}</b>: change of flux per {ranges}"
+
+
+AXIS_TITLE = "Vacuum wavelength (Å)"
+AXIS = {"tickformat": ",.0f", "nticks": 12}
+"""Settings of a wavelength axis: whole Angstrom, never thousands as k."""
+
+
+def broken_line(wavelength: Floats, values: Floats, shown: Bools) -> tuple[Floats, Floats]:
+    """Points of a line over the detectors, in single precision: half the file, and 0.001 A is no visible error.
+
+    Parameters
+    ----------
+    wavelength, values
+        Shape (P,).
+    shown
+        Which pixels have a value, shape (P,): the others become NaN, which no line crosses.
+
+    Returns
+    -------
+    tuple of arrays
+        Wavelengths and values, shape (P + detectors - 1,): a NaN stands between two detectors.
+    """
+    cuts = np.flatnonzero(np.diff(_detector(wavelength))) + 1
+    between = 0.5 * (wavelength[cuts - 1] + wavelength[cuts])
+    line = np.insert(np.where(shown, values, np.nan), cuts, np.nan)
+    return np.insert(wavelength, cuts, between).astype(np.float32), line.astype(np.float32)
+
+
+def _detector(wavelength: Floats) -> Indices:
+    """Number of the detector of each pixel, the gap behind a detector counted with it."""
+    return np.searchsorted([low for low, _ in DETECTORS[1:]], wavelength, side="right")
+
+
+def scatter_spectrum(model: CannonModel) -> Figure:
+    """Plot the intrinsic scatter, sqrt(s2), against wavelength, with its median over the trained pixels.
+
+    A pixel without scatter has no place on the logarithmic axis: the title counts them, and the pixels not trained.
+    """
+    import plotly.graph_objects as go
+
+    scatter = np.sqrt(np.where(model.informative, model.s2, 0.0))
+    x, y = broken_line(model.wavelength, scatter, scatter > 0.0)
+    figure = go.Figure()
+    hover = "%{x:.2f} Å: %{y:.4f}"
+    figure.add_scatter(x=x, y=y, name="scatter", mode="lines", line={"color": BLUE, "width": 1}, hovertemplate=hover)
+    middle = float(np.median(scatter[model.informative])) if model.informative.any() else np.nan
+    if middle > 0.0:
+        text = f"median {number(middle)}"
+        line = {"color": VERMILLION, "width": 2, "dash": "dash"}
+        ends = x[[0, -1]]
+        figure.add_scatter(x=ends, y=[middle, middle], name=text, mode="lines", line=line, hoverinfo="skip")
+    finish(figure, _scatter_title(model, scatter), 480)
+    shown = scatter[scatter > 0.0]
+    low, high = (shown.min(), shown.max()) if shown.size else (1e-3, 1e-1)
+    figure.update_xaxes(title_text=AXIS_TITLE, **AXIS)
+    figure.update_yaxes(title_text="scatter of normalised flux", **log_ticks(low / 1.2, high * 1.2))
+    return figure
+
+
+def _scatter_title(model: CannonModel, scatter: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
+    n_pixels = len(model.s2)
+    n_trained = int(np.count_nonzero(model.informative))
+    n_without = n_trained - int(np.count_nonzero(scatter))
+    without = f", {n_without:,} without scatter" if n_without else ""
+    return f"Intrinsic scatter: {n_pixels - n_trained:,} of {n_pixels:,} pixels untrained{without}"
