@@ -80,9 +80,17 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
             except BadInputError as fault:
                 if isinstance(fault.__cause__, MemoryError):  # a pickle's reader takes it for damage
                     raise MemoryError(f"{path} could not be read: {fault.__cause__}") from fault
-                _check_unchanged(path, parameters, identity)
+                _check_unchanged(path, identity, training_identity(path, parameters))
                 log.error("training set %s: %s", path, fault.message)
-                _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
+                workspace.catalog.record_verdict(
+                    VerdictRecord(
+                        identity=identity,
+                        outcome=VerdictOutcome.BROKEN,
+                        reason=fault.message,
+                        model_id=None,
+                        decided_by="training",
+                    )
+                )
                 raise
         return identity
 
@@ -108,9 +116,9 @@ def _identity(path: str | Path, parameters: TrainingParameters) -> str:
         ) from fault
 
 
-def _check_unchanged(path: str | Path, parameters: TrainingParameters, identity: str) -> None:
+def _check_unchanged(path: str | Path, expected: str, identity: str) -> None:
     """Raise an error that may pass when the file is no longer what the identity was made from."""
-    if training_identity(path, parameters) != identity:
+    if identity != expected:
         raise OSError(f"{path} was rewritten while it was read: it is tried again")
 
 
@@ -120,8 +128,7 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
 
     started = time.perf_counter()
     training_set: TrainingSet = TrainingSet.read(path)
-    if model_id(training_set.digest, parameters.as_json()) != identity:
-        raise OSError(f"{path} was rewritten while it was read: it is tried again")
+    _check_unchanged(path, identity, model_id(training_set.digest, parameters.as_json()))
     normalization = recorded_normalization(training_set.provenance)
     check_training_set(workspace, path, normalization)
     try:
@@ -198,20 +205,6 @@ def _chosen_strength(
     scores = ", ".join(f"{strength:g}: {score:.6g}" for strength, score in tried.items())
     log.info("Lambda %g is chosen, by the residuals of stars held back (%s)", path.chosen, scores)
     return path.chosen, {"regularization_path": json.dumps([list(pair) for pair in tried.items()])}
-
-
-def _decide(
-    workspace: Workspace, identity: str, outcome: VerdictOutcome, reason: str, model: str | None, decided_by: str
-) -> None:
-    workspace.catalog.record_verdict(
-        VerdictRecord(
-            identity=identity,
-            outcome=outcome,
-            reason=reason,
-            model_id=model,
-            decided_by=decided_by,
-        )
-    )
 
 
 def _validated(model: CannonModel) -> str:

@@ -133,7 +133,7 @@ def write_training_set(workspace: Workspace, plan_id: str, output: str | Path) -
     ------
     LookupError
         There is no such plan; or files are neither normalised nor rejected
-        (:class:`apogee_labels.pipeline.training_sets.training_rows.UnfinishedSpectraError`).
+        (:class:`apogee_labels.pipeline.training_sets.training_spectra.UnfinishedSpectraError`).
     BadInputError
         ``BAD_TRAINING_SET``: no star is left, or two are the same.
     OSError
