@@ -17,11 +17,12 @@ from apogee_labels.cannon.continuum.normalization import METHOD_VERSION, Normali
 from apogee_labels.cannon.io.normalized import write_normalized
 from apogee_labels.catalog.db.rows import chunks
 from apogee_labels.catalog.records import NormalizationRecord, NormalizedFile
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.identities import normalization_id
 from apogee_labels.pipeline.ingest.registration import look_at, records_of
 from apogee_labels.pipeline.workspace import Workspace
-from apogee_labels.simulation.spectra import Floats, draw_labels, synthetic_flux
+from apogee_labels.simulation.spectra import draw_labels, synthetic_flux
 from benchmarks.installation import Installation
 
 TOGETHER = 250

@@ -18,6 +18,7 @@ from apogee_airflow.assets import MODEL, TRAINING_SET
 from apogee_airflow.params.forms import TRAINING_ARGUMENTS, training_form
 from apogee_airflow.pools import FILES_POOL, TRAINING_POOL
 from apogee_airflow.retries import RETRIES
+from apogee_labels.apogee.archive.nights import DEFAULT_TELESCOPE, telescopes
 from apogee_labels.core.settings import Settings
 
 SETTINGS = Settings()
@@ -46,7 +47,7 @@ def _text(title: str, default: str | None, description: str = "") -> Param:
 
 PARAMS = {
     "obj": _text("Star", None, "Name as in the file, e.g. 2M16505794-2118004"),
-    "telescope": Param("apo25m", type="string", enum=["apo25m", "lco25m", "apo1m"], title="Telescope"),
+    "telescope": Param(DEFAULT_TELESCOPE, type="string", enum=telescopes(), title="Telescope"),
     "field": _text("Field", None, "Up to DR17, e.g. 000+14"),
     "healpix": Param(None, type=["null", "integer"], title="HEALPix", description="DR19 and later, instead of the field"),
     "release": _text("Release", SETTINGS.release),

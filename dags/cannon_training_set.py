@@ -15,6 +15,7 @@ from apogee_airflow import (
 from apogee_airflow.assets import TRAINING_SET
 from apogee_airflow.pools import FILES_POOL, TRAINING_POOL
 from apogee_airflow.retries import RETRIES
+from apogee_labels.apogee.archive.nights import DEFAULT_TELESCOPE, telescopes
 from apogee_labels.core.settings import Settings
 
 SETTINGS = Settings()
@@ -66,7 +67,7 @@ PARAMS = {
         0.2, type="number", minimum=0, maximum=1, title="Close pixels that fewer than this share of the stars have"
     ),
     "telescope": Param(
-        "apo25m", type="string", enum=["apo25m", "lco25m", "apo1m"], title="Telescope of entries that do not say"
+        DEFAULT_TELESCOPE, type="string", enum=telescopes(), title="Telescope of entries that do not say"
     ),
     "use_remote": Param(False, type="boolean", title="Fetch what is not here from the SDSS"),
     "output": Param(

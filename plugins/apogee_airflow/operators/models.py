@@ -66,12 +66,14 @@ class AcceptModelOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Put it in force; running it again changes nothing."""
-        from apogee_labels.pipeline.models.acceptance import Answer, decide
+        from apogee_labels.pipeline.models.acceptance import Answer, apply_decision
         from apogee_labels.pipeline.workspace import Workspace
 
         answer = Answer(**self.answer) if self.answer else None
         with Workspace.open() as workspace:
-            model = decide(workspace, self.model_id, f"{context['dag_run'].dag_id} {context['dag_run'].run_id}", answer)
+            model = apply_decision(
+                workspace, self.model_id, f"{context['dag_run'].dag_id} {context['dag_run'].run_id}", answer
+            )
             if model is None:
                 raise AirflowSkipException(f"model {self.model_id} does not come into force: the lines above say why")
             _tell(self, context, workspace.settings.model_name, model.id)
@@ -108,12 +110,12 @@ class PutModelInForceOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         """Put it in force; running it again changes nothing."""
         from apogee_airflow.outcomes import bad_input_fails
-        from apogee_labels.pipeline.models.acceptance import go_back
+        from apogee_labels.pipeline.models.acceptance import put_in_force_by_hand
         from apogee_labels.pipeline.workspace import Workspace
 
         who = context["dag_run"].triggering_user_name or f"somebody, by {context['dag_run'].run_id}"
         with Workspace.open() as workspace, bad_input_fails(context, f"model {self.model_id}"):
-            model, _ = go_back(workspace, str(self.model_id), str(self.reason), who)
+            model, _ = put_in_force_by_hand(workspace, str(self.model_id), str(self.reason), who)
             _tell(self, context, workspace.settings.model_name, model.id, str(self.reason))
         return str(model.id)
 

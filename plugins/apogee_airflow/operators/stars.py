@@ -32,8 +32,7 @@ class ListStarsOperator(BaseOperator):
         AirflowFailException
             No star is named; an entry names no file that there can be; there are more than Airflow maps.
         """
-        from apogee_labels.pipeline.stars.star_list import planned_stars
-        from apogee_labels.pipeline.stars.star_table import StarListError
+        from apogee_labels.pipeline.stars.star_list import StarListError, planned_stars
         from apogee_labels.pipeline.workspace import Workspace
 
         params = context["params"]

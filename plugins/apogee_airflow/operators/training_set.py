@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from apogee_airflow.assets import TRAINING_SET
 from apogee_airflow.events import tell, tell_nothing
 from apogee_airflow.templated import Templated, rendered_flag, rendered_names, rendered_value
+from apogee_labels.apogee.archive.nights import DEFAULT_TELESCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ class SelectTrainingStarsOperator(BaseOperator):
         label_names: Templated,
         cuts: Mapping[str, Templated],
         continuum_regions_path: Templated,
-        telescope: Templated = "apo25m",
+        telescope: Templated = DEFAULT_TELESCOPE,
         least_share: Templated = 0.2,
         use_remote: Templated = False,
         **kwargs: Any,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.archive.names import is_star_name
 from apogee_labels.catalog.records import FileState, FileStatus
+from apogee_labels.core.files import path_below
 from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.ingest.registration import Glance, look_at, register_arrivals
 from apogee_labels.pipeline.nights.night import states_of
@@ -43,9 +44,9 @@ def watched_folder(workspace: Workspace, folder: str | Path) -> Path:
     ValueError
         It lies neither below the archive nor below the data folder, links resolved: a form must not open others.
     """
-    resolved = Path(folder).expanduser().resolve()
     roots = [root.resolve() for root in (workspace.settings.data_dir, workspace.settings.sas_base_dir)]
-    if not any(resolved.is_relative_to(root) for root in roots):
+    resolved = path_below(folder, roots)
+    if resolved is None:
         raise ValueError(
             f"{folder} may not be watched: expected a folder below {' or '.join(str(root) for root in roots)}; "
             "put a folder there."

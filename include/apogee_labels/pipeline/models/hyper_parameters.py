@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from apogee_labels.core.errors import BadInputError, Reason
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from apogee_labels.core.arrays import Floats
     from apogee_labels.pipeline.identities import TrainingParameters
 
 HIGHEST_ORDER = 4
@@ -44,7 +42,7 @@ def check_hyper_parameters(parameters: TrainingParameters) -> None:
         raise ValueError(f"scatter_rule: expected one of {', '.join(rules)}, got {parameters.scatter_rule!r}.")
 
 
-def check_censored_pixels(parameters: TrainingParameters, wavelength: NDArray[np.float64]) -> None:
+def check_censored_pixels(parameters: TrainingParameters, wavelength: Floats) -> None:
     """Refuse censors that leave a label without a pixel of the training set, whose grid is `wavelength`, (P,) Angstrom.
 
     Raises

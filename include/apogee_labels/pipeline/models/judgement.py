@@ -12,13 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
+from apogee_labels.core.labels import LabelKind, label_of
 from apogee_labels.pipeline.models.model_numbers import Comparison, ModelNumbers
 
 Kind = TypeVar("Kind")
 CHANCE = 2.0
 """Standard errors within which two numbers of stars held back count as equal."""
-ABUNDANCE_ENDINGS = ("_H", "_FE", "_M")
-TEMPERATURES = ("TEFF", "T_EFF")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,14 +158,9 @@ def judge(
     return Judgement(accepted=True, reasons=(_no_worse(new, old, comparison),))
 
 
-def unit_of(label: str) -> str:
-    """Return the unit of a label for a sentence: K, dex, or nothing."""
-    return _by_kind(label, "K", "dex", "dex", "")
-
-
 def figure(value: float, label: str = "") -> str:
     """Write a number with three digits that count and the label's unit."""
-    return f"{value:.3g} {unit_of(label)}".rstrip()
+    return f"{value:.3g} {label_of(label).unit}".rstrip()
 
 
 def _of_itself(new: ModelNumbers, tolerances: Tolerances) -> Iterator[str]:
@@ -273,9 +267,5 @@ def _no_worse(new: ModelNumbers, old: ModelNumbers | None, comparison: Compariso
 
 
 def _by_kind(label: str, teff: Kind, logg: Kind, abundance: Kind, other: Kind) -> Kind:
-    name = label.upper()
-    if name in TEMPERATURES:
-        return teff
-    if name == "LOGG":
-        return logg
-    return abundance if name.endswith(ABUNDANCE_ENDINGS) else other
+    kinds = {LabelKind.TEMPERATURE: teff, LabelKind.GRAVITY: logg, LabelKind.ABUNDANCE: abundance}
+    return kinds.get(label_of(label).kind, other)

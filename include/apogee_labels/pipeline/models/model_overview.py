@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from apogee_labels.catalog.queries.models import InForceRecord
 from apogee_labels.catalog.records import ModelRecord, VerdictRecord
+from apogee_labels.core.plain import plain, plain_fields
 from apogee_labels.pipeline.models.model_report import ModelReport, read_report
 
 if TYPE_CHECKING:
@@ -51,27 +52,13 @@ class ModelRow:
     def as_json(self, *, full: bool = False) -> dict[str, Any]:
         """Return plain JSON values; `full`: with the report's numbers."""
         verdict = self.verdict
-        found: dict[str, Any] = {
-            "id": self.model.id,
-            "name": self.model.name,
+        found: dict[str, Any] = plain_fields(self.model, "id name label_names parameters created code_version") | {
             "training_set": self.model.training_set_digest,
-            "label_names": list(self.model.label_names),
             "stars": self.model.n_stars,
-            "parameters": dict(self.model.parameters),
-            "created": _moment(self.model.created),
-            "code_version": self.model.code_version,
-            "verdict": None if verdict is None else {
-                "outcome": verdict.outcome.value,
-                "reason": verdict.reason,
-                "decided_by": verdict.decided_by,
-                "created": _moment(verdict.created),
-            },
-            "in_force": [
-                period._asdict() | {"since": _moment(period.since), "until": _moment(period.until)}
-                for period in self.periods
-            ],
+            "verdict": verdict and plain_fields(verdict, "outcome reason decided_by created"),
+            "in_force": [plain(period._asdict()) for period in self.periods],
             "rms": self.rms,
-        }  # fmt: skip
+        }
         if full:
             found["report"] = dict(self.report.content) if self.report else None
             found["details"] = dict(verdict.details) if verdict and verdict.details else None
@@ -121,7 +108,3 @@ def _periods(history: Sequence[InForceRecord]) -> dict[str, tuple[Period, ...]]:
         found[each.model_id] = (period, *found.get(each.model_id, ()))
         next_of_name[each.name] = each.since
     return found
-
-
-def _moment(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat(timespec="seconds")

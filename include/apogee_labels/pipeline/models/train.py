@@ -17,6 +17,7 @@ from apogee_labels.catalog.records import ModelRecord, VerdictOutcome, VerdictRe
 from apogee_labels.core.code_version import code_version
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_file, short
+from apogee_labels.core.labels import label_of
 from apogee_labels.pipeline.analysis.trained_normalization import check_training_set, recorded_normalization
 from apogee_labels.pipeline.identities import TrainingParameters, model_id
 from apogee_labels.pipeline.models.hyper_parameters import check_censored_pixels, check_hyper_parameters
@@ -76,9 +77,17 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
         except BadInputError as fault:
             if isinstance(fault.__cause__, MemoryError):  # a pickle's reader takes it for damage
                 raise MemoryError(f"{path} could not be read: {fault.__cause__}") from fault
-            _check_unchanged(path, parameters, identity)
+            _check_unchanged(path, identity, training_identity(path, parameters))
             log.error("training set %s: %s", path, fault.message)
-            _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
+            workspace.catalog.models.record_verdict(
+                VerdictRecord(
+                    identity=identity,
+                    outcome=VerdictOutcome.BROKEN,
+                    reason=fault.message,
+                    model_id=None,
+                    decided_by="training",
+                )
+            )
             raise
         return identity
 
@@ -112,9 +121,9 @@ def _identity(path: str | Path, parameters: TrainingParameters) -> str:
         ) from fault
 
 
-def _check_unchanged(path: str | Path, parameters: TrainingParameters, identity: str) -> None:
+def _check_unchanged(path: str | Path, expected: str, identity: str) -> None:
     """Raise an error that may pass when the file is no longer what the identity was made from."""
-    if training_identity(path, parameters) != identity:
+    if identity != expected:
         raise OSError(f"{path} was rewritten while it was read: it is tried again")
 
 
@@ -124,8 +133,7 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
 
     started = time.perf_counter()
     training_set: TrainingSet = TrainingSet.read(path)
-    if model_id(training_set.digest, parameters.as_json()) != identity:
-        raise OSError(f"{path} was rewritten while it was read: it is tried again")
+    _check_unchanged(path, identity, model_id(training_set.digest, parameters.as_json()))
     normalization = recorded_normalization(training_set.provenance)
     check_training_set(workspace, path, normalization)
     try:
@@ -203,29 +211,13 @@ def _chosen_strength(
     return path.chosen, {"regularization_path": json.dumps([list(pair) for pair in tried.items()])}
 
 
-def _decide(
-    workspace: Workspace, identity: str, outcome: VerdictOutcome, reason: str, model: str | None, decided_by: str
-) -> None:
-    workspace.catalog.models.record_verdict(
-        VerdictRecord(
-            identity=identity,
-            outcome=outcome,
-            reason=reason,
-            model_id=model,
-            decided_by=decided_by,
-        )
-    )
-
-
 def _validated(model: CannonModel) -> str:
     """What validation found, in one line."""
-    from apogee_labels.fits.tables import unit_text
-
     found = model.validation
     if found is None:
         return "not validated: too few stars"
     labels = "; ".join(
-        f"{name} {bias:.3g}, {rms:.3g} {unit_text(name)}".rstrip()
+        f"{name} {bias:.3g}, {rms:.3g} {label_of(name).unit}".rstrip()
         for name, bias, rms in zip(model.label_names, found.bias, found.rms, strict=True)
     )
     return (

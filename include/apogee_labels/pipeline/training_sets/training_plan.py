@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apogee_labels.apogee.archive.nights import DEFAULT_TELESCOPE
 from apogee_labels.apogee.tables.label_cuts import Cuts, CutStep, select
 from apogee_labels.apogee.tables.label_table import LabelTable, read_label_table
-from apogee_labels.core.files import atomic_write
+from apogee_labels.core.arrays import Bools, Indices
+from apogee_labels.core.files import atomic_write, path_below
 from apogee_labels.core.identity import digest_of, short
 from apogee_labels.pipeline.identities import NormalizationParameters
 from apogee_labels.pipeline.stars.star_places import places_of
@@ -54,7 +55,7 @@ class TrainingSetParameters:
     label_names: tuple[str, ...]
     normalization: NormalizationParameters
     cuts: Cuts = field(default_factory=Cuts)
-    telescope: str = "apo25m"
+    telescope: str = DEFAULT_TELESCOPE
     least_share: float = 0.2
 
     def __post_init__(self) -> None:
@@ -149,7 +150,7 @@ def plan_training_set(
     started = time.perf_counter()
     read = read_label_table(table, list(dict.fromkeys([*parameters.label_names, *parameters.cuts.ranges])))
 
-    def is_here(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def is_here(rows: Indices) -> Bools:
         log.info("looking for the files of %d entries", len(rows))
         stars = [_keys(read, int(row), parameters.telescope) for row in rows]
         return np.array([place.is_here for place in places_of(workspace, stars)], dtype=bool)
@@ -216,8 +217,8 @@ def allowed_table(workspace: Workspace, name: str) -> Path:
 
 
 def _below(workspace: Workspace, name: str, roots: Sequence[Path], what: str) -> Path:
-    path = (workspace.settings.data_dir / Path(name).expanduser()).resolve()
-    if not any(path.is_relative_to(root.resolve()) for root in roots):
+    path = path_below(workspace.settings.data_dir / Path(name).expanduser(), roots)
+    if path is None:
         raise ValueError(f"{what} {name}: expected a path below {' or '.join(map(str, roots))}: put the file there.")
     return path
 
@@ -239,7 +240,7 @@ def allowed_output(workspace: Workspace, name: str) -> Path:
     return path
 
 
-def _stars(table: LabelTable, rows: NDArray[np.intp], parameters: TrainingSetParameters) -> list[PlannedStar]:
+def _stars(table: LabelTable, rows: Indices, parameters: TrainingSetParameters) -> list[PlannedStar]:
     columns = [table.values[name] for name in parameters.label_names]
     return [
         PlannedStar(_keys(table, int(row), parameters.telescope), tuple(float(column[row]) for column in columns))

@@ -25,8 +25,7 @@ from apogee_labels.pipeline.training_sets.training_plan import (
     TrainingSetParameters,
     plan_training_set,
 )
-from apogee_labels.pipeline.training_sets.training_rows import UnfinishedSpectraError
-from apogee_labels.pipeline.training_sets.training_spectra import find_spectra
+from apogee_labels.pipeline.training_sets.training_spectra import UnfinishedSpectraError, find_spectra
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.damage import Damage, damage
 from apogee_labels.simulation.survey import SyntheticSurvey
