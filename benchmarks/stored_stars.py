@@ -20,7 +20,7 @@ from apogee_labels.catalog.records import NormalizationRecord, NormalizedFile
 from apogee_labels.core.arrays import Floats
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.identities import normalization_id
-from apogee_labels.pipeline.ingest.registration import look_at, records_of
+from apogee_labels.pipeline.ingest.registration import file_stat, records_of
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.spectra import draw_labels, synthetic_flux
 from benchmarks.installation import Installation
@@ -79,7 +79,7 @@ def _stars(
         product = workspace.normalized_path(identity)
         provenance = {"NORMID": identity, "NORMVERS": METHOD_VERSION}
         write_normalized(product, spectra.draw(number), star=star, provenance=provenance)
-        file, spectrum = records_of(workspace, star.path, star, look_at(template.path))
+        file, spectrum = records_of(workspace, star.path, star, file_stat(template.path))
         record = NormalizationRecord(
             id=identity,
             digest=star.digest,

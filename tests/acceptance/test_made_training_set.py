@@ -69,7 +69,7 @@ def trial(make_nights: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
         )
         make_nights.make_training_set(folder / "ready.pkl", TRAINED, seed=1)
         outcomes = normalize_files(workspace, files[TRAINED:], parameters)
-        spectra = [read_normalized(workspace.normalized_path(each.get().normalization_id)) for each in outcomes]
+        spectra = [read_normalized(workspace.normalized_path(each.unwrap().normalization_id)) for each in outcomes]
         flux, ivar = (np.concatenate([getattr(each, name) for each in spectra]) for name in ("flux", "ivar"))
         made, ready = (
             CannonModel.read(workspace.model_path(train_model(workspace, path, TrainingParameters(label_names=NAMES))))

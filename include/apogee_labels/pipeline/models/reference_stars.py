@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from apogee_labels.catalog.queries.reference_stars import ReferenceStar
+from apogee_labels.catalog.queries.models import ReferenceStar
 from apogee_labels.catalog.records import ResultRecord, utc_now
 from apogee_labels.core.errors import BadInputError
 from apogee_labels.core.identity import digest_of, short
@@ -177,7 +177,7 @@ def _results(workspace: Workspace, stars: Sequence[ReferenceStar], model: str) -
     for outcome in outcomes:
         if isinstance(outcome.fault, (BadInputError, *GONE)):
             log.warning("reference star %s is left out: %s", short(outcome.subject), outcome.fault)
-        elif (result := workspace.catalog.results.get(outcome.get().result_id)) is not None:
+        elif (result := workspace.catalog.results.get(outcome.unwrap().result_id)) is not None:
             found[outcome.subject] = _of_result(result)
     return found
 

@@ -14,8 +14,8 @@ from apogee_labels.core.identity import short
 from apogee_labels.core.plain import plain_fields
 
 if TYPE_CHECKING:
-    from apogee_labels.catalog.queries.lineage import InForce, Lineage
-    from apogee_labels.catalog.records import ResultRow, VerdictRecord
+    from apogee_labels.catalog.queries.lineage import Lineage
+    from apogee_labels.catalog.records import InForce, ResultRow, VerdictRecord
 
 
 def as_json(lineage: Lineage) -> dict[str, Any]:

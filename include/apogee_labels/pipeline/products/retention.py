@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from apogee_labels.catalog.records import ArchiveFile, FileState, NormalizationRecord
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.analysis.rebuild import CannotRebuildError, recorded_parameters
-from apogee_labels.pipeline.ingest.registration import Glance, look_at
+from apogee_labels.pipeline.ingest.registration import FileStat, file_stat
 
 if TYPE_CHECKING:
     from apogee_labels.pipeline.workspace import Workspace
@@ -201,7 +201,7 @@ class _Judge:
 
 def _is_there(holder: ArchiveFile) -> bool:
     """Whether a path still has the file that was indexed: what was changed since, no scan has seen yet."""
-    return holder.state is FileState.PRESENT and look_at(holder.path) == Glance(holder.size, holder.mtime_ns)
+    return holder.state is FileState.PRESENT and file_stat(holder.path) == FileStat(holder.size, holder.mtime_ns)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -221,7 +221,7 @@ def _files(folder: Path) -> list[_File]:
 
 def _delete(file: _File) -> bool:
     """Delete a file, unless it was written anew since it was looked at or is gone already."""
-    if look_at(file.path) != Glance(file.size, file.mtime_ns):
+    if file_stat(file.path) != FileStat(file.size, file.mtime_ns):
         return False
     file.path.unlink(missing_ok=True)
     return True

@@ -92,7 +92,7 @@ def test_a_model_of_another_normalisation_is_refused_for_the_file_alone_or_for_a
         infer_files(workspace, [other], identity, InferenceParameters())
     assert raised.value.reason is Reason.BAD_MODEL
     assert "no record of its training set's normalisation" not in caplog.text
-    assert workspace.catalog.results.get(good.get().result_id) is not None
+    assert workspace.catalog.results.get(good.unwrap().result_id) is not None
 
 
 def test_a_model_that_does_not_say_is_accepted_with_one_line(

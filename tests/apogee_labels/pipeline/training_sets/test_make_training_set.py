@@ -52,8 +52,8 @@ def test_it_holds_the_stars_normalised_spectra_and_their_labels(
     paths = {star.obj: survey.path(star) for star in survey.stars}
     outcomes = normalize_files(workspace, [paths[name] for name in names], parameters.normalization)
     for row, outcome in enumerate(outcomes):
-        assert outcome.get().already_complete
-        spectrum = read_normalized(workspace.normalized_path(outcome.get().normalization_id))
+        assert outcome.unwrap().already_complete
+        spectrum = read_normalized(workspace.normalized_path(outcome.unwrap().normalization_id))
         np.testing.assert_array_equal(made.flux[row], np.where(made.ivar[row] > 0, spectrum.flux[0], 1.0))
         np.testing.assert_array_equal(made.ivar[row][made.ivar[row] > 0], spectrum.ivar[0][made.ivar[row] > 0])
     assert (made.ivar > 0).mean() > 0.7
