@@ -141,7 +141,7 @@ def test_it_holds_what_is_read_at_run_time_and_nothing_of_the_tests(wheel: Path)
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     tracked = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "include", "plugins/apogee_airflow", "tools", "dags"],
+        ["git", "ls-files", "-co", "--exclude-standard", "include", "plugins/apogee_airflow", "tools", "dags"],
         cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     expected = {
