@@ -2,7 +2,7 @@
 # Paths stay relative or quoted, so that a checkout in a folder with spaces works.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench bench-accuracy bench-night bench-files bench-scan bench-reanalysis bench-disk bench-peers peers lock clean
+.PHONY: help run serve test lint docs coverage bench bench-accuracy bench-night bench-files bench-own bench-scan bench-reanalysis bench-disk bench-peers peers lock clean
 SHELL := /bin/sh
 
 # A user's own packages would shadow the locked ones.
@@ -43,6 +43,15 @@ lint: ## check style (ruff) and types (mypy)
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 
+docs: ## build the documentation site into docs/_build/html, warnings as errors, and run its doctests
+	$(ENVIRONMENT) requirements.txt requirements-dev.txt
+	.venv/bin/python -m sphinx -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
+	.venv/bin/python -m sphinx -q -W -b doctest -d docs/_build/doctrees docs docs/_build/doctest
+
+coverage: ## run the tests and tell which lines none of them runs (PYTEST_ARGS as for make test; pages in htmlcov/)
+	$(ENVIRONMENT) requirements.txt requirements-dev.txt
+	@exec .venv/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-report=html $(PYTEST_ARGS)
+
 bench: ## measure how fast the engine is (BENCH_ARGS=--help tells of options)
 	$(ENVIRONMENT) requirements.txt
 	@exec .venv/bin/python -m benchmarks.engine $(BENCH_ARGS)
@@ -58,6 +67,10 @@ bench-night: ## measure what a night costs through Airflow, and in batches (BENC
 bench-files: ## measure what a file of a batch costs, beside reading it with astropy
 	$(ENVIRONMENT) requirements.txt
 	@exec .venv/bin/python -m benchmarks.file_cost $(BENCH_ARGS)
+
+bench-own: ## measure what the means of our own bring, beside the libraries'
+	$(ENVIRONMENT) requirements.txt
+	@exec .venv/bin/python -m benchmarks.own_means
 
 bench-scan: ## measure how scans grow with the archive (BENCH_ARGS=--million for a million files)
 	$(ENVIRONMENT) requirements.txt
@@ -86,7 +99,7 @@ lock: ## write requirements*.txt anew from requirements*.in (needs uv; LOCK_ARGS
 
 # data/ may hold somebody's archive: it goes only when make run made it, which its marker says.
 clean: ## remove what make run and make test made, inside this folder only
-	rm -rf .venv .peers .airflow logs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .peers .airflow logs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov docs/_api docs/_build
 	@if test -e data/.made-by-make-run; then echo "rm -rf data"; rm -rf data; \
 	elif test -e data; then echo "data/ stays: make run did not make it."; fi
 	@find benchmarks config dags include plugins tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL
 
 from apogee_labels.catalog import Catalog
-from apogee_labels.catalog.db.part import chunks
+from apogee_labels.catalog.db.rows import chunks
 from apogee_labels.catalog.records import ModelRecord, NormalizedFile, ResultRecord
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.analysis.infer import infer_labels
@@ -79,7 +79,7 @@ def analysed(installation: Installation, sum_axis: int | None) -> tuple[ModelRec
     with installation.copy("work") as copy, Workspace.open(copy.settings) as workspace:
         made = [outcome.get().normalization_id for outcome in normalize_files(workspace, copy.paths, parameters)]
         results = infer_labels(workspace, made, copy.model_id, InferenceParameters()).result_ids
-        model = workspace.catalog.model(copy.model_id)
+        model = workspace.catalog.models.get(copy.model_id)
         if model is None:
             raise LookupError("the installation has no model: make_installation trains one.")
         return model, [_star(workspace, *identities) for identities in zip(copy.paths, made, results, strict=True)]
@@ -87,9 +87,9 @@ def analysed(installation: Installation, sum_axis: int | None) -> tuple[ModelRec
 
 def _star(workspace: Workspace, path: str, normalization_id: str, result_id: str) -> Star:
     catalog = workspace.catalog
-    entry, normalization = catalog.indexed([path])[path], catalog.normalization(normalization_id)
-    result = catalog.result(result_id)
-    if normalization is None or result is None or (spectrum := catalog.spectrum(normalization.digest)) is None:
+    entry, normalization = catalog.archive.indexed([path])[path], catalog.normalizations.get(normalization_id)
+    result = catalog.results.get(result_id)
+    if normalization is None or result is None or (spectrum := catalog.spectra.get(normalization.digest)) is None:
         raise LookupError(f"{path} is not on record, although it was analysed.")
     size = workspace.normalized_path(normalization_id).stat().st_size
     return Star(len(spectrum.visits), size, NormalizedFile(normalization, entry, spectrum), result)
@@ -104,11 +104,11 @@ def growth(url: URL, model: ModelRecord, stars: Sequence[Star], copies: int) -> 
         The database does not answer.
     """
     with Catalog.open(url) as catalog:
-        catalog.record_model(model)
+        catalog.models.record(model)
         before = _size(url)
         for some in chunks(_copies(stars, copies), TOGETHER):
-            catalog.record_normalized_files([star.file for star in some])
-            catalog.record_results([star.result for star in some])
+            catalog.normalizations.record_files([star.file for star in some])
+            catalog.results.record_all([star.result for star in some])
     return (_size(url) - before) / copies
 
 

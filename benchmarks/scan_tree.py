@@ -17,7 +17,7 @@ from apogee_labels.apogee.archive.archive import ApStarKeys, Archive
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
 from apogee_labels.catalog.db import schema
 from apogee_labels.catalog.db.database import Database
-from apogee_labels.catalog.db.part import chunks, row_of
+from apogee_labels.catalog.db.rows import chunks, row_of
 from apogee_labels.catalog.records import ArchiveFile, SpectrumRecord, VisitRecord
 from apogee_labels.core.identity import digest_bytes
 

@@ -15,7 +15,7 @@ import numpy as np
 from apogee_labels.apogee.spectra.apstar import ApStar, read_apstar
 from apogee_labels.cannon.continuum.normalization import METHOD_VERSION, Normalized
 from apogee_labels.cannon.io.normalized import write_normalized
-from apogee_labels.catalog.db.part import chunks
+from apogee_labels.catalog.db.rows import chunks
 from apogee_labels.catalog.records import NormalizationRecord, NormalizedFile
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.identities import normalization_id
@@ -56,7 +56,7 @@ def store_stars(installation: Installation, n_stars: int) -> list[str]:
         spectra = _Spectra(synthetic_flux(draw_labels(rng, N_CLEAN)), real.ivar[0], rng)
         made: list[str] = []
         for some in chunks(_stars(workspace, installation, templates, spectra, n_stars), TOGETHER):
-            workspace.catalog.record_normalized_files(some)
+            workspace.catalog.normalizations.record_files(some)
             made += [file.normalization.id for file in some]
     return made
 

@@ -3,6 +3,9 @@
 A task of one file spends more time on importing the project than on the file.  But its parents live for days, and it must
 not run the code of the day they started: so each new process compares the files with what they were, some hundred `stat`
 calls, and forgets the modules when one has changed.  Then it is as slow as it would be without this.
+
+It brings 320 ms of CPU time a task (560 in a process that imports the operators too), for 2 ms of comparing (``make
+bench-own``).  In an image, whose files cannot change, the comparing finds nothing; it is not worth a switch.
 """
 
 from __future__ import annotations

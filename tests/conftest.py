@@ -118,14 +118,14 @@ def put_model(survey_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     with Workspace.open(settings) as trained:
         parameters = TrainingParameters(label_names=settings.label_names)
         identity = train_model(trained, survey_data / "training_set.pkl", parameters)
-        record = trained.catalog.model(identity)
+        record = trained.catalog.models.get(identity)
     assert record is not None
 
     def put(workspace: Workspace) -> str:
         path = workspace.model_path(identity)
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(record.path, path)
-        workspace.catalog.record_model(replace(record, path=str(path)))
+        workspace.catalog.models.record(replace(record, path=str(path)))
         return identity
 
     return put

@@ -119,7 +119,7 @@ def _infer(normalizations: Sequence[str]) -> tuple[Seconds, list[str]]:
     from apogee_labels.pipeline.workspace import Workspace
 
     with Workspace.open() as workspace:
-        model = workspace.catalog.model_in_force(workspace.settings.model_name)
+        model = workspace.catalog.models.in_force(workspace.settings.model_name)
     if model is None:
         raise AssertionError("a model was to be in force")
     return _execute(InferLabelsOperator(task_id="infer", normalizations=list(normalizations), model_id=model.id))

@@ -164,7 +164,7 @@ def test_each_bad_file_is_rejected_alone_with_its_reason(
         assert run.state == "success", "the night is green"
         check_labels(run, bad, good)
         check_log(lines, bad)
-        for name, rejection in catalog.rejections(list(subjects.values()), READER_VERSION).items():
+        for name, rejection in catalog.rejections.find(list(subjects.values()), READER_VERSION).items():
             (kind,) = (kind for kind, own in subjects.items() if own == name)
             assert rejection.reason is KINDS[kind].reason, kind
             assert KINDS[kind].says in rejection.message, kind
@@ -172,7 +172,7 @@ def test_each_bad_file_is_rejected_alone_with_its_reason(
             subjects.pop(kind)
         assert not subjects, "every kind is on record"
         assert sorted(catalog.labels(night=mjd)["obj"]) == sorted(map(star_of, good))
-        (summary,) = catalog.publications()
+        (summary,) = catalog.nights.publications()
         assert (summary["done"], summary["rejected"], summary["unfinished"]) == (len(good), len(bad), 0)
         assert states(run_night(mjd))["normalize"] == ["skipped"], "nothing of it is tried again"
 

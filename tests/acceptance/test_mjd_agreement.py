@@ -272,4 +272,4 @@ def test_what_dags_test_runs_is_for_the_same_night(
     with installed(tmp_path) as settings, Catalog.open(settings.catalog_url) as catalog:
         airflow("dags", "test", f"apogee_nightly_{telescope}", moments(telescope, 59228)["in the night"].isoformat())
         run_dag(f"apogee_nightly_{telescope}", moments(telescope, spring)["right after the turn"])
-        assert [summary["mjd"] for summary in catalog.publications()] == [59228, spring]
+        assert [summary["mjd"] for summary in catalog.nights.publications()] == [59228, spring]

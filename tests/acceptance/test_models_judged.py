@@ -37,7 +37,7 @@ def workspace(trained: Path, make_nights: ModuleType, tmp_path_factory: pytest.T
         for telescope in ("apo25m", "lco25m"):
             scan_archive(workspace, telescope)
         made = normalize_files(workspace, paths, NormalizationParameters(regions=settings.continuum_regions))
-        model = workspace.catalog.model_in_force(settings.model_name)
+        model = workspace.catalog.models.in_force(settings.model_name)
         assert model is not None
         infer_labels(workspace, [each.get().normalization_id for each in made], model.id, InferenceParameters())
         yield workspace

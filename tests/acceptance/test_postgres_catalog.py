@@ -57,8 +57,8 @@ def test_a_night_through_the_dag_with_its_catalogue_in_postgresql(settings: Sett
     assert states(second)["normalize"] == ["skipped"], "a second run does no work"
     with Catalog.open(settings.catalog_url) as catalog:
         labels = catalog.labels(night=FIRST_MJD, telescope=TELESCOPE)
-        (summary,) = catalog.publications()
-        assert set(catalog.duplicate_work().values()) == {0}
+        (summary,) = catalog.nights.publications()
+        assert set(catalog.duplicates.counts().values()) == {0}
     assert set(labels["obj"]) == {star.obj for star in seen[1:]}
     assert (summary["already_complete"], summary["rejected"], summary["unfinished"]) == (len(seen) - 1, 1, 0)
     assert list(Table.read(summary["table"])["obj"]) == list(labels["obj"])

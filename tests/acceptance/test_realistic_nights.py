@@ -115,7 +115,7 @@ def process(telescope: str, mjd: int) -> dict[str, list[str]]:
 
 
 def test_every_file_has_a_result_and_nothing_is_rejected(season: Season) -> None:
-    summaries = {(item["telescope"], item["mjd"]): item for item in season.catalog.publications()}
+    summaries = {(item["telescope"], item["mjd"]): item for item in season.catalog.nights.publications()}
     assert summaries.keys() == season.files.keys()
     assert {telescope for telescope, _ in season.nights} == set(OBSERVATORIES)
     for night, paths in season.files.items():
@@ -146,7 +146,7 @@ def test_a_star_seen_again_is_analysed_again_and_its_older_result_is_kept(season
     again = sorted(path for path in set().union(*season.files.values()) if season.times_written(path) > 1)
     assert {telescope for telescope in OBSERVATORIES for path in again if telescope in path.parts} == set(OBSERVATORIES)
     for path in again[::6]:
-        history = season.catalog.history(star_of(path))
+        history = season.catalog.label_tables.history(star_of(path))
         assert len(history) == len(set(history["spectrum"])) == season.times_written(path)
         assert list(history["current"]) == [False] * (len(history) - 1) + [True]
         assert (np.diff(history["mjd"]) > 0).all()
@@ -158,12 +158,12 @@ def test_a_second_run_of_a_night_does_no_work(season: Season) -> None:
     before = results(season.catalog)
     found = process(telescope, mjd)
     (summary,) = (
-        item for item in season.catalog.publications() if (item["telescope"], item["mjd"]) == (telescope, mjd)
+        item for item in season.catalog.nights.publications() if (item["telescope"], item["mjd"]) == (telescope, mjd)
     )
     assert (found["normalize"], found["infer"]) == (["skipped"], ["skipped"])
     assert (summary["done"], summary["already_complete"]) == (0, len(season.files[telescope, mjd]))
     assert results(season.catalog) == before
-    assert set(season.catalog.duplicate_work().values()) == {0}
+    assert set(season.catalog.duplicates.counts().values()) == {0}
 
 
 def results(catalog: Catalog) -> set[tuple[str, str]]:

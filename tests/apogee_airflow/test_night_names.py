@@ -10,8 +10,8 @@ from airflow.utils.types import DagRunType
 from apogee_airflow import ListApStarsOperator, ObservingNightTimetable, PublishNightOperator
 from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
 from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.nights.night_names import NightNames
-from apogee_labels.pipeline.nights.night_status import nightly_identities
 
 
 @pytest.mark.parametrize("telescope", OBSERVATORIES)
@@ -31,4 +31,4 @@ def test_done_is_by_the_parameters_of_the_nightly_dags(installation: Settings) -
     regions = str(installation.continuum_regions)
     for operator in (ListApStarsOperator, PublishNightOperator):
         task = operator(task_id="t", telescope="apo25m", model_id="", continuum_regions_path=regions)
-        assert task.identities() == nightly_identities(installation)
+        assert task.identities() == ResultIdentities.nightly(installation.continuum_regions)

@@ -42,8 +42,8 @@ def test_a_catalogue_grows_by_every_copy(installation: Installation, tmp_path: P
     url = make_url(f"sqlite:///{tmp_path / 'grown.db'}")
     assert 1000 < disk.growth(url, model, stars, 100) < 50_000
     with Catalog.open(url) as catalog:
-        assert len(catalog.indexed()) == 100
-        assert catalog.duplicate_work()[WorkKind.RESULT] == 0
+        assert len(catalog.archive.indexed()) == 100
+        assert catalog.duplicates.counts()[WorkKind.RESULT] == 0
 
 
 def test_sizes_are_told_a_star_and_a_million() -> None:

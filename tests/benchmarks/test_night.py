@@ -125,13 +125,13 @@ def test_a_night_is_worked_in_batches_and_can_be_made_new(tmp_path: Path) -> Non
     assert times.read_all.cpu > 0.0
     with Workspace.open(settings) as workspace:
         scan_archive(workspace, TELESCOPE)
-        files = workspace.catalog.files_of_night(TELESCOPE, MJD)
+        files = workspace.catalog.archive.files_of_night(TELESCOPE, MJD)
         assert [entry.path for entry in files] == sorted(map(str, night.files)), "the archive holds the night alone"
         assert len(workspace.catalog.labels()) == 3, "the batches did their work"
     night.forget()
     with Workspace.open(settings) as workspace:
-        assert workspace.catalog.indexed() == {}
-        assert workspace.catalog.model_in_force(settings.model_name) is not None
+        assert workspace.catalog.archive.indexed() == {}
+        assert workspace.catalog.models.in_force(settings.model_name) is not None
     assert not list(tmp_path.glob("normalized/**/*.fits"))
 
 

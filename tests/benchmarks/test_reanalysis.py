@@ -33,7 +33,7 @@ def test_every_row_is_measured_and_the_products_are_taken_as_they_are(installati
         "none was made anew"
     )
     with Workspace.open(installation.settings) as workspace:
-        assert workspace.catalog.duplicate_work()[WorkKind.RESULT] == 0
+        assert workspace.catalog.duplicates.counts()[WorkKind.RESULT] == 0
     assert not list(Path(folder).glob("measured*"))
 
 

@@ -45,9 +45,9 @@ def test_scan_finds_the_archive_unchanged_also_after_it_has_grown(tmp_path: Path
             before = size
             seen = scan_archive(workspace, scan_tree.TELESCOPE)
             assert (seen.n_seen, seen.n_changed, seen.n_gone) == (size, 0, 0)
-        files = workspace.catalog.files_of_night(scan_tree.TELESCOPE, scan_tree.middle_night(N_FILES))
+        files = workspace.catalog.archive.files_of_night(scan_tree.TELESCOPE, scan_tree.middle_night(N_FILES))
         assert 0 < len(files) <= scan_tree.STARS_A_NIGHT
-        assert workspace.catalog.files_of_no_night(scan_tree.TELESCOPE) == []
+        assert workspace.catalog.archive.files_of_no_night(scan_tree.TELESCOPE) == []
 
 
 def test_a_larger_archive_has_more_nights_and_as_many_stars_in_each() -> None:

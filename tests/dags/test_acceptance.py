@@ -82,22 +82,22 @@ def test_a_no_is_kept_the_run_is_green_and_a_person_may_still_choose_the_model(
     assert {task: states(run)[task] for task in ("validate", "ask", "accept")} == {
         "validate": ["success"], "ask": ["success"], "accept": ["skipped"],
     }  # fmt: skip
-    verdict = catalog.verdict(model)
+    verdict = catalog.models.verdict(model)
     assert verdict is not None
     assert (verdict.outcome, verdict.decided_by, verdict.reason) == (
         VerdictOutcome.REFUSED, "ada", "refused by ada: too warm",
     )  # fmt: skip
-    assert catalog.model_in_force("giants") is None
+    assert catalog.models.in_force("giants") is None
     assert MODEL_IN_FORCE.name not in events_of(run)
     with Workspace.open(installation) as workspace:
         assert not training_due(workspace, model)[0], "the same content is not trained again"
 
     back = run_dag("cannon_model_in_force", model=model[:12], reason="wanted all the same")
     assert back.state == "success"
-    found = catalog.model_in_force("giants")
+    found = catalog.models.in_force("giants")
     assert found is not None
     assert found.id == model
-    (row,) = catalog.in_force_history("giants")
+    (row,) = catalog.models.history("giants")
     assert (row.decided_by, row.reason) == ("dag_test", "wanted all the same")
     assert events_of(back)[MODEL_IN_FORCE.name] == {
         "model_id": model, "name": "giants", "reason": "wanted all the same",
@@ -112,10 +112,10 @@ def test_a_yes_puts_the_model_in_force_and_tells_of_it(
     model = identity_of(installation)
     assert run.state == "success"
     assert states(run)["accept"] == ["success"]
-    found = catalog.model_in_force("giants")
+    found = catalog.models.in_force("giants")
     assert found is not None
     assert found.id == model
-    verdict = catalog.verdict(model)
+    verdict = catalog.models.verdict(model)
     assert verdict is not None
     assert verdict.details is not None
     answer = verdict.details["answer"]

@@ -43,7 +43,7 @@ def test_a_night_becomes_labels_and_a_second_run_does_nothing(
     labels = {item.rendered_map_index for item in first.get_task_instances() if item.task_id == "normalize"}
     assert labels == expected, "each instance is named by its star"
 
-    (summary,) = catalog.publications()
+    (summary,) = catalog.nights.publications()
     night = {"telescope": "apo25m", "mjd": 59280, "model_id": summary["model_id"]}
     header = kept_header(Path(str(summary["table"])))
     assert header is not None
@@ -57,7 +57,7 @@ def test_a_night_becomes_labels_and_a_second_run_does_nothing(
     assert second.state == "success"
     assert events_of(second) == {}, "nothing was made"
     assert states(second)["normalize"] == ["skipped"]
-    (summary,) = (item for item in catalog.publications() if item["mjd"] == 59280)
+    (summary,) = (item for item in catalog.nights.publications() if item["mjd"] == 59280)
     assert (summary["done"], summary["already_complete"]) == (0, len(expected))
 
 
@@ -74,7 +74,7 @@ def test_bad_files_are_skipped_alone_with_their_reason(
     assert len(skipped) == 1 < len(instances)
     assert skipped[0].rendered_map_index.endswith(": unreadable")
     assert skipped[0].try_number == 1, "bad input is not tried again"
-    (summary,) = catalog.publications()
+    (summary,) = catalog.nights.publications()
     assert (summary["rejected"], summary["unfinished"]) == (1, 0)
 
 
@@ -85,7 +85,7 @@ def test_without_a_model_spectra_are_normalised_and_the_night_is_green(
     assert run.state == "success"
     assert set(states(run)["normalize"]) == {"success"}
     assert set(states(run)["infer"]) == {"skipped"}
-    (summary,) = catalog.publications()
+    (summary,) = catalog.nights.publications()
     assert summary["no_model"] == len(stars(survey, "lco25m", 59280))
 
 
@@ -100,7 +100,7 @@ def test_too_many_rejections_make_the_night_red(run_dag: RunDag, survey: Synthet
 def test_an_empty_night_is_a_clean_no_op(run_dag: RunDag, catalog: Catalog) -> None:
     run = run_dag("apogee_nightly_apo25m", mjd=58000)
     assert run.state == "success"
-    (summary,) = catalog.publications()
+    (summary,) = catalog.nights.publications()
     assert summary["listed"] == 0
 
 
@@ -113,7 +113,7 @@ def test_many_files_share_few_instances(run_dag: RunDag, survey: SyntheticSurvey
 
 def test_the_mjd_param_names_the_night(run_dag: RunDag, catalog: Catalog) -> None:
     run_dag("apogee_nightly_apo25m", datetime(2022, 1, 1, tzinfo=UTC), mjd=59281)
-    assert [summary["mjd"] for summary in catalog.publications()] == [59281]
+    assert [summary["mjd"] for summary in catalog.nights.publications()] == [59281]
 
 
 def test_settings_name_where_everything_is(installation: Settings, run_dag: RunDag) -> None:

@@ -38,13 +38,13 @@ def test_again_and_visit_by_visit(
     run_dag("cannon_training")
     assert run_dag(DAG, EVENING, max_instances=1).state == "success"
     before = Table.read(installation.data_dir / "nights" / "apo25m" / f"apogeeNight-apo25m-{MJD}.fits")
-    assert set(catalog.duplicate_work().values()) == {0}
+    assert set(catalog.duplicates.counts().values()) == {0}
 
     again = run_dag(DAG, EVENING.replace(hour=3), max_instances=1, reprocess=True)
-    (summary,) = (item for item in catalog.publications() if item["mjd"] == MJD)
+    (summary,) = (item for item in catalog.nights.publications() if item["mjd"] == MJD)
     assert again.state == "success"
     assert (summary["done"], summary["already_complete"], summary["made_twice"]) == (len(stars), 0, len(stars))
-    counted = catalog.duplicate_work()
+    counted = catalog.duplicates.counts()
     assert counted[WorkKind.NORMALIZATION] == counted[WorkKind.RESULT] == len(stars), "it is done, and recorded once"
     assert list(catalog.labels(night=MJD)["result"]) == list(before["result"])
 
@@ -78,12 +78,12 @@ def test_what_is_missing_is_fetched_and_trouble_costs_no_other_file(
         found = states(red)
         assert (found["fetch_apstars"], found["fetched"]) == (["failed"], ["upstream_failed"])
         assert (found["publish_night"], found["listed"]) == (["success"], ["success"])
-        (listed,) = catalog.publications()
+        (listed,) = catalog.nights.publications()
         assert listed["listed"] == len(stars) - 1
 
         remote.status = None
         green = run_dag(DAG, EVENING.replace(hour=3), max_instances=1, use_remote=True)
         assert green.state == "success"
     assert missing.exists()
-    (listed,) = catalog.publications()
+    (listed,) = catalog.nights.publications()
     assert listed["listed"] == len(stars)

@@ -33,7 +33,7 @@ def test_a_run_writes_the_table_of_the_model_that_is_named_or_in_force(
         parameters = NormalizationParameters(regions=installation.continuum_regions)
         items = [normalize_file(workspace, survey.path(star), parameters) for star in survey.stars[:2]]
         infer_labels(workspace, [item.normalization_id for item in items], model, InferenceParameters())
-        workspace.catalog.put_in_force("giants", model, "test")
+        workspace.catalog.models.put_in_force("giants", model, "test")
         path = workspace.summary_path(model)
     assert states(run_dag("apogee_summary", model=model[:12])) == {"publish_summary": ["success"]}
     assert sorted(Table.read(path)["obj"]) == sorted(star.obj for star in survey.stars[:2])

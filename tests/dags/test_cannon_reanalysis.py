@@ -35,7 +35,7 @@ def put_models(workspace: Workspace, put_model: Callable[[Workspace], str]) -> s
     """Record two models; the former one, FORMER, is in force.  Returns the other."""
     identity = put_model(workspace)
     record_former(workspace, identity)
-    workspace.catalog.put_in_force(workspace.settings.model_name, FORMER, "test")
+    workspace.catalog.models.put_in_force(workspace.settings.model_name, FORMER, "test")
     return identity
 
 
@@ -49,7 +49,7 @@ def test_a_model_in_force_is_followed_by_all_results_and_tables(
         parameters = NormalizationParameters(regions=installation.continuum_regions)
         made = [normalize_file(workspace, survey.path(star), parameters).normalization_id for star in survey.stars]
         infer_labels(workspace, made, FORMER, InferenceParameters())
-        workspace.catalog.put_in_force(installation.model_name, identity, "test")
+        workspace.catalog.models.put_in_force(installation.model_name, identity, "test")
         summary = workspace.summary_path(identity)
     products = {path: path.stat().st_mtime_ns for path in (installation.data_dir / "normalized").rglob("*.fits")}
 
@@ -59,7 +59,7 @@ def test_a_model_in_force_is_followed_by_all_results_and_tables(
     assert set(catalog.labels()["model"]) == {identity}
     assert len(Table.read(summary)) == len(survey.stars)
     assert {path: path.stat().st_mtime_ns for path in products} == products
-    assert not any(catalog.duplicate_work().values())
+    assert not any(catalog.duplicates.counts().values())
     assert events_of(run)["apogee_label_catalog"] | {"n_nights": 0} == {
         "model_id": identity, "n_summaries": 1, "n_nights": 0, "n_written": 1, "n_left": 0,
     }  # fmt: skip
@@ -82,7 +82,7 @@ def test_a_night_whose_model_was_replaced_meanwhile_says_so_by_an_event(
     listed = ListApStarsOperator.execute
 
     def and_another_model_comes(self: ListApStarsOperator, context: object) -> list[list[str]]:
-        catalog.put_in_force(installation.model_name, identity, "test")
+        catalog.models.put_in_force(installation.model_name, identity, "test")
         return listed(self, context)  # type: ignore[arg-type]
 
     before = len(events())

@@ -32,13 +32,13 @@ def test_a_new_training_set_is_trained_and_comes_into_force(
     run_dag: RunDag, installation: Settings, catalog: Catalog
 ) -> None:
     run = run_dag("cannon_training")
-    model = catalog.model_in_force("giants")
+    model = catalog.models.in_force("giants")
     assert run.state == "success"
     assert model is not None
     assert model.id == training_identity(
         installation.training_set, TrainingParameters(label_names=installation.label_names)
     )
-    verdict = catalog.verdict(model.id)
+    verdict = catalog.models.verdict(model.id)
     assert verdict is not None
     assert verdict.outcome is VerdictOutcome.ACCEPTED
     told = events_of(run)
@@ -56,14 +56,14 @@ def test_a_broken_training_set_is_a_verdict_and_a_skip(
     os.utime(installation.training_set, (0, 0))
     run = run_dag("cannon_training")
     parameters = TrainingParameters(label_names=installation.label_names)
-    verdict = catalog.verdict(training_identity(installation.training_set, parameters))
+    verdict = catalog.models.verdict(training_identity(installation.training_set, parameters))
     assert run.state == "success"
     assert {task: states(run)[task] for task in ("train", "validate", "ask", "accept")} == {
         "train": ["skipped"], "validate": ["skipped"], "ask": ["skipped"], "accept": ["skipped"],
     }  # fmt: skip
     assert verdict is not None
     assert verdict.outcome is VerdictOutcome.BROKEN
-    assert catalog.model_in_force("giants") is None
+    assert catalog.models.in_force("giants") is None
     assert not marker.exists(), "a pickle that would run a command was refused, and nothing ran"
 
 
@@ -71,7 +71,7 @@ def test_changed_content_is_trained_anew_and_the_night_is_pinned_to_it(
     run_dag: RunDag, installation: Settings, catalog: Catalog
 ) -> None:
     run_dag("cannon_training")
-    first = catalog.model_in_force("giants")
+    first = catalog.models.in_force("giants")
     training_set = TrainingSet.read(installation.training_set)
     keep = np.arange(len(training_set.flux)) != 7
     TrainingSet(
@@ -83,7 +83,7 @@ def test_changed_content_is_trained_anew_and_the_night_is_pinned_to_it(
     ).write(installation.training_set)
     os.utime(installation.training_set, (0, 0))
     run_dag("cannon_training")
-    second = catalog.model_in_force("giants")
+    second = catalog.models.in_force("giants")
     assert first is not None
     assert second is not None
     assert first.id != second.id
@@ -99,7 +99,7 @@ def test_what_the_form_asks_for_is_trained_and_a_run_by_hand_does_not_wait(
         "censors": {"TEFF": [[15200, 16000]]},
     }  # fmt: skip
     run_dag("cannon_training", **asked)
-    model = catalog.model_in_force("giants")
+    model = catalog.models.in_force("giants")
     assert model is not None
     assert {name: model.parameters[name] for name in asked} == asked
     again = run_dag("cannon_training", **asked)

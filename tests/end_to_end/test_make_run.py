@@ -36,7 +36,7 @@ def test_every_star_but_the_damaged_one_has_a_result(local_run: LocalRun) -> Non
     truth = Table.read(local_run.installation.data_dir / "sas" / "truth.csv")
     with catalog_of(local_run.installation) as catalog:
         stars = set(catalog.labels()["obj"])
-        summaries = catalog.publications()
+        summaries = catalog.nights.publications()
     assert len(set(truth["obj"]) - stars) == 1
     assert {summary["unfinished"] for summary in summaries} == {0}
     assert sum(int(str(summary["rejected"])) for summary in summaries) == 1
@@ -78,7 +78,7 @@ def test_the_night_again_does_no_work_and_says_so(rest: AirflowRest, local_run: 
     summary = rest.get(f"dags/{DAG}/dagRuns/{run_id}/taskInstances/publish_night/xcomEntries/return_value")["value"]
     assert "'done': 0" in str(summary) or '"done": 0' in str(summary)
     with catalog_of(local_run.installation) as catalog:
-        assert set(catalog.duplicate_work().values()) <= {0}
+        assert set(catalog.duplicates.counts().values()) <= {0}
 
 
 def test_clearing_one_instance_does_that_file_again_and_finds_it_complete(rest: AirflowRest) -> None:

@@ -114,7 +114,7 @@ def test_the_history_of_a_star_keeps_its_older_results(lived: tuple[Month, Night
     with Catalog.open(f"sqlite:///{nightly.catalog}") as catalog:
         for obj in {content.obj for content in month.observatory.ledger}:
             good = [each.digest for each in month.observatory.ledger if each.obj == obj and each.damage is None]
-            history = catalog.history(obj)
+            history = catalog.label_tables.history(obj)
             assert list(history["spectrum"]) == good, obj
             assert list(history["spectrum"][history["current"]]) == ([current[obj]] if obj in current else []), obj
 

@@ -1,9 +1,8 @@
-"""An HTTP server in the place of SDSS's, which can do what servers do: cut off, refuse, redirect, go on with a part."""
+"""An HTTP server in the place of SDSS's, which can do what servers do: cut off, refuse, redirect."""
 
 from __future__ import annotations
 
 import base64
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -16,9 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Remote:
     """What the server has, and how it is to answer.
 
-    ``etag`` and ``modified`` describe every file.  ``ranges`` says what it makes of a Range: "ignored", "honoured" (RFC
-    9110), "blind" (without regard to If-Range).  ``cut`` lists, answer by answer, after how many bytes of the body the
-    connection is closed; when it is used up, ``send`` holds.  ``sent`` counts the bytes of good answers.
+    ``cut`` lists, answer by answer, after how many bytes of the body the connection is closed; when it is used up, ``send``
+    holds.  ``sent`` counts the bytes of good answers.
     """
 
     base: str = ""
@@ -31,10 +29,6 @@ class Remote:
     with_length: bool = True
     delay: float = 0.0
     credentials: str | None = None
-    ranges: str = "ignored"
-    etag: str | None = None
-    modified: str | None = None
-    date: str | None = None
     redirect: str | None = None
     heads: bool = True
     asked: list[str] = field(default_factory=list)
@@ -73,15 +67,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, remote: Remote) -> None:
         content = remote.files.get(self.path)
         status = self._status(remote, content)
-        body, span = b"nothing" if content is None or status >= 400 else content, None
-        if status == 200 and (start := self._range(remote)) is not None:
-            status, span = (206, start) if start < len(body) else (416, None)
+        body = b"nothing" if content is None or status >= 400 else content
         self.send_response(status)
         if status == 302:
             self.send_header("Location", f"{remote.redirect}{self.path}")
-        if span is not None:
-            self.send_header("Content-Range", f"bytes {span}-{len(body) - 1}/{len(body)}")
-            body = body[span:]
         self._headers(remote, body)
         time.sleep(remote.delay)
         if self.command != "HEAD":
@@ -100,28 +89,14 @@ class _Handler(BaseHTTPRequestHandler):
             return 302
         return remote.status or (404 if content is None else 200)
 
-    def _range(self, remote: Remote) -> int | None:
-        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if found is None or remote.ranges == "ignored":
-            return None
-        if remote.ranges == "honoured" and self.headers.get("If-Range") not in (remote.etag, remote.modified):
-            return None
-        return int(found[1])
-
     def _headers(self, remote: Remote, body: bytes) -> None:
         if remote.with_length:
             self.send_header("Content-Length", str(len(body)))
         else:
             self.send_header("Connection", "close")
-        described = {"ETag": remote.etag, "Last-Modified": remote.modified}
-        described["Accept-Ranges"] = None if remote.ranges == "ignored" else "bytes"
-        for name, value in {**described, **remote.headers}.items():
-            if value is not None:
-                self.send_header(name, value)
+        for name, value in remote.headers.items():
+            self.send_header(name, value)
         self.end_headers()
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        return self.remote.date or super().date_time_string(timestamp)  # type: ignore[arg-type]
 
     def log_message(self, *_: object) -> None:
         pass

@@ -13,7 +13,7 @@ FORMER = digest_of(model="former")
 
 def record_former(workspace: Workspace, model_id: str) -> None:
     """Put on record, as FORMER, a copy of a model, as if another training set had given it."""
-    record = workspace.catalog.model(model_id)
+    record = workspace.catalog.models.get(model_id)
     assert record is not None
     shutil.copyfile(workspace.model_path(model_id), workspace.model_path(FORMER))
-    workspace.catalog.record_model(replace(record, id=FORMER, path=str(workspace.model_path(FORMER))))
+    workspace.catalog.models.record(replace(record, id=FORMER, path=str(workspace.model_path(FORMER))))

@@ -5,7 +5,8 @@ cores are busy they wait for each other: training took ten times as long with tw
 spread over processes instead, a task each.
 
 The number of threads of a BLAS is one for the process.  Where threads of Python overlap, the first to come sets it to 1,
-and the last to leave sets it back.
+and the last to leave sets it back.  threadpoolctl's own decorator costs the same (``make bench-own``) but
+does neither: the second to come has all threads once the first has left, and afterwards there is 1 for good.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import cache, wraps
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,28 +38,28 @@ def single_threaded(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class _Limit:
-    """How many are within, and the numbers of threads from before the first of them."""
+    """How many are within, and threadpoolctl's note of the numbers of threads from before the first of them."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self._depth = 0
-        self._before: list[tuple[Any, int]] = []
+        self._limiter: Any = None
 
     def enter(self) -> None:
         with self.lock:
             if not self._depth:
-                before = [(library, library.get_num_threads()) for library in _libraries()]
-                self._before = [(library, number) for library, number in before if number != 1]
-                for library, _ in self._before:
-                    _set_threads(library, 1)
+                _release()
+                self._limiter = _controller().limit(limits=1, user_api="blas")
+                _release()
             self._depth += 1
 
     def leave(self) -> None:
         with self.lock:
             self._depth -= 1
             if not self._depth:
-                for library, number in self._before:
-                    _set_threads(library, number)
+                _release()
+                self._limiter.restore_original_limits()
+                _release()
 
 
 _LIMIT = _Limit()
@@ -66,24 +67,18 @@ _LIMIT = _Limit()
 os.register_at_fork(before=_LIMIT.lock.acquire, after_in_parent=_LIMIT.lock.release, after_in_child=_LIMIT.lock.release)
 
 
+@cache
+def _controller() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is found only once it is loaded
+
+    return ThreadpoolController()
+
+
 def find_libraries() -> None:
     """Look for the libraries now, so that processes which are forked from this one need not."""
-    _libraries()
+    _controller()
 
 
-@cache
-def _libraries() -> list[Any]:
-    """The libraries that are loaded; to look for them takes as long as to fit a star."""
-    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
-
-
-def _set_threads(library: Any, number: int) -> None:
-    """Set the number of threads of a library.
-
-    threadpoolctl lets only the thread that was first set that of OpenBLAS, and ignores others: here any thread may be the
-    last to leave.
-    """
-    release = getattr(library, "clear_controlling_thread", lambda *, force: None)
-    release(force=True)
-    library.set_num_threads(number)
-    release(force=True)
+def _release() -> None:
+    """Let any thread set OpenBLAS again: threadpoolctl lets only the one that did so first."""
+    getattr(OpenBLASController, "clear_controlling_thread", lambda *, force: None)(force=True)

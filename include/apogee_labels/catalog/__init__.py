@@ -5,7 +5,7 @@
 The records that its methods take and give are in :mod:`apogee_labels.catalog.records`.
 """
 
+from apogee_labels.catalog.catalog import Catalog
 from apogee_labels.catalog.db.database import CatalogError
-from apogee_labels.catalog.store import Catalog
 
 __all__ = ["Catalog", "CatalogError"]

@@ -45,14 +45,6 @@ class VerdictOutcome(StrEnum):
     BROKEN = "broken"  # the training set cannot be trained from
 
 
-class ListedState(StrEnum):
-    """What a night's run found about a file when it listed it."""
-
-    DUE = "due"  # work for this run
-    COMPLETE = "complete"  # its result was there before this run
-    REJECTED = "rejected"  # its content had been rejected before this run
-
-
 class WorkKind(StrEnum):
     """The products of which a second making is counted."""
 
@@ -61,14 +53,50 @@ class WorkKind(StrEnum):
     RESULT = "result"
 
 
-class FileOutcome(StrEnum):
-    """What became of a file that a night's run listed."""
+class FileStatus(StrEnum):
+    """What is known of a content, and so of the file that holds it and of the work on it.
 
-    DONE = "done"  # its result was made in this run
-    ALREADY_COMPLETE = "already_complete"  # its result was there before this run
+    Of a content alone: DONE, REJECTED, NORMALIZED or DUE (:mod:`apogee_labels.catalog.queries.contents`).  A run lists its
+    files as DUE, COMPLETE or REJECTED, and leaves them in one of :data:`OUTCOMES`.  What a night's files are now is all but
+    DUE and COMPLETE (:mod:`apogee_labels.catalog.queries.states`).
+    """
+
+    DONE = "done"  # it has a result by the model in question
     REJECTED = "rejected"  # bad input: see the reason
-    NO_MODEL = "no_model"  # normalised, and no model was in force when the run began
-    UNFINISHED = "unfinished"  # neither a result nor a rejection: somebody has to look
+    FAILED = "failed"  # a run took it and has ended, and there is neither a result nor a rejection
+    UNDER_WAY = "under_way"  # a run took it, and has not published yet
+    WRITING = "writing"  # it is still being written, and no run takes it
+    WAITING = "waiting"  # no run has taken it since its content came
+    NORMALIZED = "no_model"  # normalised, without a result: of a file, because there is no model
+    OUTDATED = "outdated"  # normalised, and taken by a run of another model than the one in force
+    GONE = "gone"  # not in the archive any more; what was made of it stays
+    DUE = "due"  # nothing is known of it: work for a run
+    COMPLETE = "complete"  # what a run was to make of it was there before
+
+
+NIGHT_STATUSES: tuple[FileStatus, ...] = tuple(
+    status for status in FileStatus if status not in (FileStatus.DUE, FileStatus.COMPLETE)
+)
+"""What a file of a night can be, asked for at any time."""
+
+KEEPS_OPEN: tuple[FileStatus, ...] = (
+    FileStatus.FAILED,
+    FileStatus.UNDER_WAY,
+    FileStatus.WRITING,
+    FileStatus.WAITING,
+    FileStatus.NORMALIZED,
+    FileStatus.OUTDATED,
+)
+"""What keeps a night from being done, the most urgent first."""
+
+OUTCOMES: Mapping[FileStatus, str] = {
+    FileStatus.DONE: "done",
+    FileStatus.COMPLETE: "already_complete",
+    FileStatus.REJECTED: "rejected",
+    FileStatus.NORMALIZED: "no_model",
+    FileStatus.FAILED: "unfinished",
+}
+"""What can have become of a file that a run listed, and the word under which the run's summary counts it."""
 
 
 def utc_now() -> datetime:
@@ -258,13 +286,33 @@ class RejectionRecord:
         return digest_of(subject=self.subject, stage=self.stage.value, reader_version=self.reader_version)
 
 
+class Night(NamedTuple):
+    """A night at a telescope, by its SDSS MJD."""
+
+    telescope: str
+    mjd: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOfNight:
+    """A run over a night: by which model, when it listed its files and when it published (None: not yet), its summary."""
+
+    telescope: str
+    mjd: int
+    run_id: str
+    model_id: str | None
+    listed_at: datetime
+    published_at: datetime | None
+    summary: Mapping[str, object] | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NightFile:
     """A file that a night's run listed; ``digest`` is its content then, if it had one."""
 
     path: str
     digest: str | None
-    state: ListedState
+    state: FileStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -294,7 +342,7 @@ class NightFileOutcome:
 
     path: str
     digest: str | None
-    outcome: FileOutcome
+    outcome: FileStatus
     result_id: str | None = None
     reason: Reason | None = None
     message: str = ""
@@ -310,11 +358,11 @@ class NightOutcome:
     model_id: str | None
     files: tuple[NightFileOutcome, ...]
 
-    def having(self, outcome: FileOutcome) -> tuple[NightFileOutcome, ...]:
+    def having(self, outcome: FileStatus) -> tuple[NightFileOutcome, ...]:
         """Return the files with that outcome, in the order of their paths."""
         return tuple(file for file in self.files if file.outcome is outcome)
 
     @property
-    def counts(self) -> dict[FileOutcome, int]:
+    def counts(self) -> dict[FileStatus, int]:
         """How many files had each outcome; every outcome is named."""
-        return {outcome: len(self.having(outcome)) for outcome in FileOutcome}
+        return {outcome: len(self.having(outcome)) for outcome in OUTCOMES}

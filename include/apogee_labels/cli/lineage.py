@@ -41,6 +41,6 @@ def _find(name: str) -> list[Lineage]:
     from apogee_labels.pipeline.workspace import Workspace
 
     with Workspace.open() as workspace:
-        if _IDENTITY.fullmatch(name) and (found := workspace.catalog.lineage(name)) is not None:
+        if _IDENTITY.fullmatch(name) and (found := workspace.catalog.lineage.of_result(name)) is not None:
             return [found]
-        return workspace.catalog.lineages_of_star(name)
+        return workspace.catalog.lineage.of_star(name)

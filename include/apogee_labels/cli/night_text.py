@@ -21,7 +21,7 @@ def table_lines(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Itera
 def lines_of_night(status: NightStatus, *, every_file: bool = False) -> Iterator[str]:
     """Yield the verdict, the counts, the files (without the done ones, unless `every_file`) and the runs of a night."""
     from apogee_labels.apogee.archive.nights import observatory
-    from apogee_labels.catalog.queries.file_status import FileStatus
+    from apogee_labels.catalog.records import NIGHT_STATUSES, FileStatus
     from apogee_labels.core.identity import short
 
     site = observatory(status.night.telescope)
@@ -30,7 +30,7 @@ def lines_of_night(status: NightStatus, *, every_file: bool = False) -> Iterator
     yield f"{status.night.telescope}, SDSS MJD {status.night.mjd}, {evening}; {model}"
     yield status.verdict.sentence
     yield from (f"! This night stands out: {sentence}" for sentence in status.stands_out)
-    for kind in FileStatus:
+    for kind in NIGHT_STATUSES:
         if number := status.counts[kind]:
             yield f"* {number} {kind.value.replace('_', ' ')}"
     yield from _files(file for file in status.files if every_file or file.status is not FileStatus.DONE)
@@ -63,7 +63,7 @@ def _sentence(row: NightRow) -> str:
 
 
 def _done_and_rejected(row: NightRow) -> tuple[str, str]:
-    from apogee_labels.catalog.queries.file_status import FileStatus
+    from apogee_labels.catalog.records import FileStatus
 
     return str(row.counts[FileStatus.DONE]), str(row.counts[FileStatus.REJECTED])
 

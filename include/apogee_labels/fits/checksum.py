@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import BinaryIO
 
 import numpy as np
 
 COMPLETE = 0xFFFFFFFF
 """Sum of a whole unit whose CHECKSUM is right: minus zero, in ones' complement."""
 
+_CHUNK = 1 << 22
 _FORBIDDEN = frozenset(b":;<=>?@[\\]^_`")
 
 
-def ones_sum(content: bytes) -> int:
-    """Sum of the big-endian 32-bit words in ones' complement arithmetic; `content` is a multiple of four bytes."""
-    total = int(np.frombuffer(content, dtype=">u4").sum(dtype=np.uint64))
+def ones_sum(content: bytes, total: int = 0) -> int:
+    """Add big-endian 32-bit words to `total` in ones' complement arithmetic; `content` is a multiple of four bytes."""
+    total += int(np.frombuffer(content, dtype=">u4").sum(dtype=np.uint64))
     while total > COMPLETE:
         total = (total & COMPLETE) + (total >> 32)
+    return total
+
+
+def sum_of_stream(stream: BinaryIO, size: int) -> int:
+    """Sum of the next `size` bytes, or of those up to the end; some at a time, for astropy maps the whole file."""
+    total = 0
+    while size > 0 and (piece := stream.read(min(size, _CHUNK))):
+        total = ones_sum(piece, total)
+        size -= len(piece)
     return total
 
 

@@ -22,7 +22,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 
 from apogee_labels.core.files import atomic_write
-from apogee_labels.fits.checksum_stream import ALL_ONES, chunks_of, encoded, ones_complement_sum
+from apogee_labels.fits.checksum import COMPLETE, checksum_text, ones_sum, sum_of_stream
 from apogee_labels.fits.tables import DIGEST_WIDTH, iso_utc
 
 BLOCK = 2880
@@ -123,9 +123,9 @@ def _write(parts: Iterable[Table], path: Path, cards: Callable[[], Cards]) -> st
 def _finish(stream: io.BufferedRandom, header: Header, room: range) -> None:
     """Write the final header in the place that was kept for it, with the sums of what is written now."""
     stream.seek(room.stop)
-    data = ones_complement_sum(chunks_of(stream, sys.maxsize))
+    data = sum_of_stream(stream, sys.maxsize)
     header["DATASUM"], header["CHECKSUM"] = str(data), "0" * 16
-    header["CHECKSUM"] = encoded(ones_complement_sum([header.tostring().encode("ascii")], data))
+    header["CHECKSUM"] = checksum_text(ones_sum(header.tostring().encode("ascii"), data)).decode("ascii")
     if len(header.tostring()) != len(room):
         raise ValueError("expected values after the last part that take no more cards than those before the first.")
     stream.seek(room.start)
@@ -183,7 +183,7 @@ def _holds(path: Path, content: str) -> bool:
             sizes = [len(primary.tostring()), len(table.tostring()) + table["NAXIS1"] * table["NAXIS2"]]
             sizes[1] += -sizes[1] % BLOCK
             stream.seek(0)
-            sums = [ones_complement_sum(chunks_of(stream, size)) for size in sizes]
-            return sums == [ALL_ONES] * 2 and stream.tell() == sum(sizes) == path.stat().st_size
+            sums = [sum_of_stream(stream, size) for size in sizes]
+            return sums == [COMPLETE] * 2 and stream.tell() == sum(sizes) == path.stat().st_size
     except (OSError, EOFError, LookupError, TypeError, ValueError):
         return False

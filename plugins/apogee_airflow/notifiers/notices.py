@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from apogee_labels.apogee.archive.nights import observatory
-from apogee_labels.catalog.records import FileOutcome, Listing
+from apogee_labels.catalog.records import Listing
 
 SHOWN = 10
 """Tasks that a notice names."""
 FAILED_STATES = ("failed", "upstream_failed")
 ENDED_STATES = (*FAILED_STATES, "success", "skipped", "removed")
 WORDS = {
-    FileOutcome.ALREADY_COMPLETE: "were complete before",
-    FileOutcome.DONE: "done",
-    FileOutcome.NO_MODEL: "normalised, waiting for a model",
-    FileOutcome.REJECTED: "rejected",
-    FileOutcome.UNFINISHED: "unfinished",
+    "already_complete": "were complete before",
+    "done": "done",
+    "no_model": "normalised, waiting for a model",
+    "rejected": "rejected",
+    "unfinished": "unfinished",
 }
 AGAIN = "what is done already is not done again."
 

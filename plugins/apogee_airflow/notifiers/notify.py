@@ -145,7 +145,7 @@ def _find_out(run: NightRun) -> Findings:
 
     def listing() -> Any:
         with Workspace.open() as workspace:
-            return workspace.catalog.listing(run.telescope, run.mjd, run.run_id) if run.mjd else None
+            return workspace.catalog.nights.listing(run.telescope, run.mjd, run.run_id) if run.mjd else None
 
     def states() -> Any:
         return RuntimeTaskInstance.get_task_states(run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})

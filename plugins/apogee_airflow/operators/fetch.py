@@ -29,7 +29,7 @@ class FetchApStarOperator(BaseOperator):
     -------
     str
         The local path.  A file that is neither here nor there leaves the task skipped, with the reason as its label; a
-        transfer that broke off is retried, and goes on where it stopped; what came so far never has the file's name.
+        transfer that broke off is retried; what came so far never has the file's name.
     """
 
     template_fields: Sequence[str] = ("star", "use_remote")

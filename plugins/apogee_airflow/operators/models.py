@@ -31,7 +31,7 @@ class PinModelOperator(BaseOperator):
 
         with Workspace.open() as workspace:
             name = workspace.settings.model_name
-            model = workspace.catalog.model_in_force(name)
+            model = workspace.catalog.models.in_force(name)
         if model is None:
             self.log.warning("no model named %s is in force: spectra are normalised, labels come later", name)
             return ""  # and not None, which is no XCom: every task that takes the pin would log an error

@@ -205,10 +205,10 @@ class PublishNightOperator(_NightOperator):
 
     def _tell(self, context: Context, summary: NightSummary) -> None:
         """Say beside the events of the assets what the night gave; a night that gave nothing has none."""
-        from apogee_labels.catalog.records import FileOutcome
+        from apogee_labels.catalog.records import FileStatus
 
         counts = summary.outcome.counts
-        done, normalised = counts[FileOutcome.DONE], counts[FileOutcome.DONE] + counts[FileOutcome.NO_MODEL]
+        done, normalised = counts[FileStatus.DONE], counts[FileStatus.DONE] + counts[FileStatus.NORMALIZED]
         night = {
             "telescope": summary.outcome.telescope,
             "mjd": summary.outcome.mjd,

@@ -87,7 +87,7 @@ class TrainCannonOperator(BaseOperator):
                 identity = train_model(workspace, self.training_set_path, parameters)
             finally:
                 self._at_work = False
-            self._tell(context, workspace.catalog.model(identity), since=started)
+            self._tell(context, workspace.catalog.models.get(identity), since=started)
         return identity
 
     def on_kill(self) -> None:

@@ -17,8 +17,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from apogee_airflow.subjects import star_of
 from apogee_airflow.web import URL_PREFIX
 from apogee_labels.apogee.archive.nights import observatory
-from apogee_labels.catalog.queries.file_status import KEEPS_OPEN, FileStatus
 from apogee_labels.catalog.queries.lineage import Lineage
+from apogee_labels.catalog.records import KEEPS_OPEN, NIGHT_STATUSES, FileStatus
 from apogee_labels.core.identity import short
 from apogee_labels.pipeline.nights.backfill import backfill_lines, finished
 from apogee_labels.pipeline.nights.night_status import NightRow, NightStatus
@@ -39,7 +39,7 @@ def overview_page(request: Request, rows: Sequence[NightRow], telescopes: Sequen
     """Return the page of many nights."""
     older = min(row.night.mjd for row in rows) - 1 if rows else None
     always = {FileStatus.DONE, FileStatus.REJECTED, FileStatus.FAILED, FileStatus.WAITING}
-    shown = [status for status in FileStatus if status in always or any(row.counts[status] for row in rows)]
+    shown = [status for status in NIGHT_STATUSES if status in always or any(row.counts[status] for row in rows)]
     return page(request, "nights.html", rows=rows, telescopes=telescopes, older=older, shown=shown)
 
 
@@ -91,7 +91,7 @@ def _environment() -> Environment:
         "segment": lambda text: quote(text, safe=""),
         "in_force": lineage.in_force_sentence,
     }
-    environment.globals |= {"statuses": list(FileStatus), "names": NAMES}
+    environment.globals |= {"statuses": list(NIGHT_STATUSES), "names": NAMES}
     return environment
 
 

@@ -59,7 +59,7 @@ def night(request: Request, telescope: Telescope, mjd: Mjd) -> HTMLResponse:
 def night_of_run(request: Request, telescope: Telescope, run_id: str) -> RedirectResponse:
     """Lead to the night that a run listed."""
     with Workspace.open() as workspace:
-        found = workspace.catalog.night_of_run(telescope, run_id)
+        found = workspace.catalog.nights.of_run(telescope, run_id)
     if found is None:
         raise HTTPException(404, f"run {run_id!r} has listed no night of {telescope} yet: see its task list_apstars.")
     return RedirectResponse(f"{root_of(request)}/nights/{telescope}/{found.mjd}")
@@ -105,7 +105,7 @@ def star_as_json(obj: StarName) -> list[dict[str, Any]]:
 def _lineage(result: str) -> Lineage:
     with Workspace.open() as workspace:
         try:
-            found = workspace.catalog.lineage(result)
+            found = workspace.catalog.lineage.of_result(result)
         except CatalogError as refusal:
             raise HTTPException(409, str(refusal)) from refusal
     if found is None:
@@ -115,7 +115,7 @@ def _lineage(result: str) -> Lineage:
 
 def _lineages(obj: str) -> list[Lineage]:
     with Workspace.open() as workspace:
-        found = workspace.catalog.lineages_of_star(obj)
+        found = workspace.catalog.lineage.of_star(obj)
     if not found:
         raise HTTPException(404, f"no star {obj!r} has a current result: it was not analysed, or has no model yet.")
     return found
@@ -123,5 +123,5 @@ def _lineages(obj: str) -> list[Lineage]:
 
 def _rows(telescopes: list[str], last: int, number: int) -> list[NightRow]:
     with Workspace.open() as workspace:
-        mjds = workspace.catalog.recent_nights(telescopes, number, last)
+        mjds = workspace.catalog.nights.recent(telescopes, number, last)
         return nights_overview(workspace, mjds[-1], mjds[0], telescopes) if mjds else []

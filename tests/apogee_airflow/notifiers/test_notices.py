@@ -11,13 +11,13 @@ import pytest
 
 from apogee_airflow.notifiers import notices
 from apogee_airflow.notifiers.notices import Findings, NightRun, Notice, failed_night, late_night
-from apogee_labels.catalog.records import ListedState, Listing, NightFile
+from apogee_labels.catalog.records import FileStatus, Listing, NightFile
 
 URL = "http://localhost:8080/dags/apogee_nightly_apo25m/runs/a_run"
 RUN = NightRun(
     telescope="apo25m", mjd=59280, dag_id="apogee_nightly_apo25m", run_id="a_run", run_type="scheduled", url=URL
 )
-FILES = tuple(NightFile(path=f"/sas/{i}.fits", digest=None, state=ListedState.DUE) for i in range(3))
+FILES = tuple(NightFile(path=f"/sas/{i}.fits", digest=None, state=FileStatus.DUE) for i in range(3))
 
 
 def listing(**summary: Any) -> Listing:

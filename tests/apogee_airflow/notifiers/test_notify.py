@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.definitions.callback import AsyncCallback
 
 from apogee_airflow.notifiers.notify import tell_failed, tell_late, telling
-from apogee_labels.catalog.records import ListedState, NightFile
+from apogee_labels.catalog.records import FileStatus, NightFile
 from apogee_labels.core.settings import Settings
 from apogee_labels.pipeline.workspace import Workspace
 from tests.apogee_airflow.conftest import MakeContext
@@ -50,8 +50,8 @@ def test_a_dag_is_given_both(installation: Settings) -> None:
 def test_a_late_night_is_told_with_what_the_catalogue_knows(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = [NightFile(path="/sas/apStar-dr17-2M0.fits", digest=None, state=ListedState.DUE)]
-    workspace.catalog.record_listing("apo25m", 59280, "a_run", None, files)
+    files = [NightFile(path="/sas/apStar-dr17-2M0.fits", digest=None, state=FileStatus.DUE)]
+    workspace.catalog.nights.record_listing("apo25m", 59280, "a_run", None, files)
     with told_by_mail(monkeypatch, notify=f"{NIGHT_WATCH},astronomer@example.org") as server:
         assert late().startswith("written to 2: [APOGEE] NOT DONE after 18 hours: apo25m, evening of 2021-03-06")
     assert server.recipients == [[NIGHT_WATCH, "astronomer@example.org"]]

@@ -116,10 +116,10 @@ def test_a_yes_is_handed_on_and_recorded_when_the_model_is_in_force(
     ask: Any = ApproveModelOperator(task_id="ask", model_id=model_id)
     answer = ask.execute_complete(context_of(make_context), event("Approve", comment="looks good"))
     assert answer == {"approved": True, "by": "ada", "at": "2026-03-01T12:00:00+00:00", "comment": "looks good"}
-    assert workspace.catalog.verdict(model_id) is None
+    assert workspace.catalog.models.verdict(model_id) is None
     accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id, answer=answer, outlets=[MODEL_IN_FORCE])
     assert accept.execute(with_events(make_context())) == model_id
-    verdict = workspace.catalog.verdict(model_id)
+    verdict = workspace.catalog.models.verdict(model_id)
     assert verdict is not None
     assert (verdict.decided_by, verdict.reason) == ("ada", "approved by ada: looks good")
 
@@ -131,7 +131,7 @@ def test_a_no_is_recorded_at_once_and_nothing_comes_into_force(
     validate(model_id, make_context(), **STRICT)
     ask: Any = ApproveModelOperator(task_id="ask", model_id=model_id)
     answer = ask.execute_complete(context_of(make_context), event("Reject", user=user))
-    verdict = workspace.catalog.verdict(model_id)
+    verdict = workspace.catalog.models.verdict(model_id)
     assert verdict is not None
     assert (verdict.outcome, verdict.decided_by) == (VerdictOutcome.REFUSED, by)
     context = with_events(make_context())
@@ -139,7 +139,7 @@ def test_a_no_is_recorded_at_once_and_nothing_comes_into_force(
     with pytest.raises(AirflowSkipException, match="does not come into force"):
         accept.execute(context)
     assert context["outlet_events"][MODEL_IN_FORCE].extra == {}
-    assert workspace.catalog.model_in_force("giants") is None
+    assert workspace.catalog.models.in_force("giants") is None
 
 
 def test_a_model_that_nobody_answered_about_does_not_come_into_force(
@@ -150,7 +150,7 @@ def test_a_model_that_nobody_answered_about_does_not_come_into_force(
     accept: Any = AcceptModelOperator(task_id="accept", model_id=model_id, answer=None)
     with pytest.raises(AirflowSkipException):
         accept.execute(with_events(make_context()))
-    assert workspace.catalog.verdict(model_id) is None, "it is asked about again"
+    assert workspace.catalog.models.verdict(model_id) is None, "it is asked about again"
 
 
 def test_a_person_puts_a_model_in_force_under_their_name(
@@ -165,7 +165,7 @@ def test_a_person_puts_a_model_in_force_under_their_name(
     assert context["outlet_events"][MODEL_IN_FORCE].extra == {
         "model_id": model_id, "name": "giants", "reason": "it was better",
     }  # fmt: skip
-    (row,) = workspace.catalog.in_force_history("giants")
+    (row,) = workspace.catalog.models.history("giants")
     assert (row.model_id, row.decided_by, row.reason) == (model_id, "grace", "it was better")
 
 

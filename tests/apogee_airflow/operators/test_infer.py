@@ -34,7 +34,7 @@ def test_every_file_gets_a_result(
 ) -> None:
     context = make_context()
     results = infer(normalizations, model_id, context)
-    records = [workspace.catalog.result(result) for result in results]
+    records = [workspace.catalog.results.get(result) for result in results]
     assert [record and record.normalization_id for record in records] == normalizations
     assert context["label"] == f"2 files from {survey.stars[0].obj}"
 
@@ -52,7 +52,7 @@ def test_the_arguments_are_those_of_the_inference(
 ) -> None:
     arguments = {"n_initialisations": 3, "use_derivatives": False}
     (result,) = infer(normalizations[:1], model_id, make_context(), **arguments)
-    record = workspace.catalog.result(result)
+    record = workspace.catalog.results.get(result)
     assert record is not None
     assert {key: record.parameters[key] for key in arguments} == arguments
 
@@ -114,7 +114,7 @@ def test_trouble_with_one_product_waits_until_the_others_are_recorded(
         infer(normalizations, model_id, make_context())
     product.rmdir()
     identities = [result_id(item, model_id, InferenceParameters().as_json()) for item in normalizations]
-    assert workspace.catalog.results(identities) == set(identities[1:])
+    assert workspace.catalog.results.existing(identities) == set(identities[1:])
     assert infer(normalizations, model_id, make_context()) == identities
 
 
@@ -129,4 +129,4 @@ def test_reprocess_infers_again(
 ) -> None:
     infer(normalizations, model_id, make_context())
     infer(normalizations, model_id, make_context(), reprocess=reprocess)
-    assert workspace.catalog.duplicate_work()[WorkKind.RESULT] == times
+    assert workspace.catalog.duplicates.counts()[WorkKind.RESULT] == times

@@ -93,7 +93,7 @@ def test_publishing_tells_what_became_of_the_night(
         normalize(batch, context)
     summary = published(context)
     assert (summary["listed"], summary["no_model"], summary["unfinished"]) == (len(paths(survey, FIRST)),) * 2 + (0,)
-    assert workspace.catalog.publications()[0] == summary
+    assert workspace.catalog.nights.publications()[0] == summary
 
 
 def test_publishing_fails_on_what_is_unfinished(
@@ -104,7 +104,7 @@ def test_publishing_fails_on_what_is_unfinished(
     normalize(batches[0], context)
     with pytest.raises(AirflowFailException, match=f"{len(batches) - 1} of {len(batches)} files have neither"):
         published(context)
-    assert workspace.catalog.publications(), "the summary is on record all the same"
+    assert workspace.catalog.nights.publications(), "the summary is on record all the same"
 
 
 def test_publishing_fails_when_too_much_was_rejected(survey: SyntheticSurvey, make_context: MakeContext) -> None:

@@ -59,7 +59,7 @@ def test_visits_are_kept_apart_by_default(paths: list[str], workspace: Workspace
         task_id="normalize", apstar_paths=paths[:1], continuum_regions_path=str(SHIPPED_REGIONS)
     )
     (product,) = operator.execute(make_context())  # type: ignore[arg-type]
-    record = workspace.catalog.normalization(product)
+    record = workspace.catalog.normalizations.get(product)
     assert record is not None
     assert record.parameters["sum_axis"] is None
 
@@ -85,7 +85,7 @@ def test_nothing_but_bad_files_is_a_skip(paths: list[str], workspace: Workspace,
     with pytest.raises(AirflowSkipException, match="all of 3 file"):
         normalize(paths, context)
     assert context["label"].endswith(": 3 rejected")
-    rejections = workspace.catalog.rejections([digest_file(path) for path in paths], READER_VERSION)
+    rejections = workspace.catalog.rejections.find([digest_file(path) for path in paths], READER_VERSION)
     assert {each.reason for each in rejections.values()} == {
         Reason.EMPTY, Reason.UNREADABLE, Reason.NO_INFORMATION,
     }  # fmt: skip
@@ -115,9 +115,9 @@ def test_trouble_with_one_file_waits_until_the_others_are_done(
     with pytest.raises(OSError, match="busy") as caught:
         normalize(paths, make_context())
     assert any(paths[0] in note for note in caught.value.__notes__)
-    assert set(workspace.catalog.normalizations(expected(paths))) == set(expected(paths[1:]))
+    assert set(workspace.catalog.normalizations.find(expected(paths))) == set(expected(paths[1:]))
     monkeypatch.undo()
-    assert workspace.catalog.rejections([digest_file(paths[0])], READER_VERSION) == {}
+    assert workspace.catalog.rejections.find([digest_file(paths[0])], READER_VERSION) == {}
 
 
 @pytest.mark.parametrize(("fault", "try_number"), [(OSError("the disk is busy"), 4), (PermissionError("not yours"), 1)])
@@ -167,7 +167,7 @@ def test_reprocess_does_what_is_done_and_tries_what_was_rejected(
         patch.setattr(step, "parse_apstar", too_strict)
         assert normalize(paths, make_context()) == expected([paths[0], paths[2]])
     assert normalize(paths, make_context(), reprocess="false") == expected([paths[0], paths[2]])
-    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0
+    assert workspace.catalog.duplicates.counts()[WorkKind.NORMALIZATION] == 0
     assert normalize(paths, make_context(), reprocess="true") == expected(paths)
-    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 2
+    assert workspace.catalog.duplicates.counts()[WorkKind.NORMALIZATION] == 2
     assert normalize(paths, make_context()) == expected(paths), "what succeeded is not rejected any more"

@@ -53,6 +53,6 @@ def test_it_writes_both_tables_and_says_what_they_hold(
     assert stars["path"] == str(workspace.summary_path(analysed))
     assert (stars["n_rows"], stars["n_stars"], stars["written"]) == (3, 3, True)
     assert (visits["n_stars"], visits["n_rows"]) == (3, len(Table.read(visits["path"])))
-    workspace.catalog.put_in_force("giants", analysed, "test")
+    workspace.catalog.models.put_in_force("giants", analysed, "test")
     (again,) = published(make_context, visits="False")
     assert again == stars | {"written": False}

@@ -38,7 +38,7 @@ def test_a_broken_training_set_is_a_skip_and_a_verdict(workspace: Workspace, mak
             train(workspace, context)
     assert context["label"] == f"training set {workspace.settings.training_set}: bad_training_set"
     parameters = TrainingParameters(label_names=("TEFF", "LOGG", "FE_H"))
-    verdict = workspace.catalog.verdict(training_identity(workspace.settings.training_set, parameters))
+    verdict = workspace.catalog.models.verdict(training_identity(workspace.settings.training_set, parameters))
     assert verdict is not None
     assert verdict.outcome is VerdictOutcome.BROKEN
 
@@ -71,7 +71,7 @@ def test_a_model_comes_into_force_and_is_pinned(workspace: Workspace, model_id: 
     assert pin.execute(make_context()) == ""
     assert [accept.execute(make_context()) for _ in range(2)] == [model_id, model_id]
     assert pin.execute(make_context()) == model_id
-    verdict = workspace.catalog.verdict(model_id)
+    verdict = workspace.catalog.models.verdict(model_id)
     assert verdict is not None
     assert (verdict.outcome, verdict.decided_by) == (VerdictOutcome.ACCEPTED, "a_dag manual__test")
 
@@ -79,7 +79,7 @@ def test_a_model_comes_into_force_and_is_pinned(workspace: Workspace, model_id: 
 def test_the_pin_is_of_the_installation_s_own_name(
     workspace: Workspace, model_id: str, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace.catalog.put_in_force("giants", model_id, "test")
+    workspace.catalog.models.put_in_force("giants", model_id, "test")
     monkeypatch.setenv("APOGEE_LABELS_MODEL_NAME", "dwarfs")
     pin: Any = PinModelOperator(task_id="pin")
     assert pin.execute(make_context()) == ""

@@ -67,8 +67,8 @@ def test_a_killed_training_leaves_nothing_that_could_be_taken_for_a_model(
     assert list(models.glob("*.fits")) == []
     left = list(models.glob("*.part"))
     assert len(left) == (place == "writing" and how is signal.SIGKILL), "a task that is cleared tidies up itself"
-    assert workspace.catalog.model(identity) is None
-    assert workspace.catalog.verdict(identity) is None
+    assert workspace.catalog.models.get(identity) is None
+    assert workspace.catalog.models.verdict(identity) is None
     with pytest.raises(BadInputError):
         read_model(workspace, identity)
     attempt = find_attempt(workspace, identity)

@@ -44,7 +44,7 @@ def judged(workspace: Workspace, path: Path) -> str:
 
 
 def judge(workspace: Workspace, identity: str, outcome: VerdictOutcome) -> None:
-    workspace.catalog.record_verdict(
+    workspace.catalog.models.record_verdict(
         VerdictRecord(identity=identity, outcome=outcome, reason="test", model_id=None, decided_by="test")
     )
 

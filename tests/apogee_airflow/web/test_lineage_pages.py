@@ -13,9 +13,8 @@ from apogee_airflow.web.routes import router
 from apogee_labels.core.code_version import code_version
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import NormalizationParameters, normalize_files
-from apogee_labels.pipeline.identities import InferenceParameters
+from apogee_labels.pipeline.identities import InferenceParameters, ResultIdentities
 from apogee_labels.pipeline.nights.night import NightKey, list_night
-from apogee_labels.pipeline.nights.night_status import nightly_identities
 from apogee_labels.pipeline.nights.publish import publish_night
 from apogee_labels.pipeline.products.lineage import as_json, facts
 from apogee_labels.pipeline.workspace import Workspace
@@ -27,8 +26,8 @@ from tests.apogee_airflow.web.client import Client
 def result(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     """A result of the first night, by a model that is in force."""
     model_id = put_model(workspace)
-    workspace.catalog.put_in_force("giants", model_id, "<b>ann</b>")
-    night, identities = NightKey("apo25m", 59280, "run"), nightly_identities(workspace.settings)
+    workspace.catalog.models.put_in_force("giants", model_id, "<b>ann</b>")
+    night, identities = NightKey("apo25m", 59280, "run"), ResultIdentities.nightly(workspace.settings.continuum_regions)
     due = list_night(workspace, night, identities, model_id)
     made = normalize_files(workspace, due, NormalizationParameters(regions=workspace.settings.continuum_regions))
     parameters = InferenceParameters()
@@ -49,7 +48,7 @@ def client(workspace: Workspace) -> Client:
 def test_from_a_night_to_a_star_to_its_result_and_all_that_made_it(
     client: Client, workspace: Workspace, survey: SyntheticSurvey, result: str
 ) -> None:
-    lineage = workspace.catalog.lineage(result)
+    lineage = workspace.catalog.lineage.of_result(result)
     assert lineage is not None
     made = (lineage.result, lineage.normalization, lineage.model)
     assert [each.code_version for each in made] == [code_version()] * 3
@@ -72,7 +71,7 @@ def test_from_a_night_to_a_star_to_its_result_and_all_that_made_it(
 
 
 def test_it_is_never_markup_and_needs_nothing_from_elsewhere(client: Client, workspace: Workspace, result: str) -> None:
-    lineage = workspace.catalog.lineage(result)
+    lineage = workspace.catalog.lineage.of_result(result)
     assert lineage is not None
     for path in (f"results/{result}", f"stars/{lineage.spectrum.obj.replace('+', '%2B')}"):
         answer = client.get(f"/apogee/{path}")
@@ -102,7 +101,7 @@ def test_what_is_not_there_is_not_found_and_what_is_no_name_is_refused(client: C
 
 
 def test_the_beginning_of_two_results_is_a_conflict(client: Client, workspace: Workspace, result: str) -> None:
-    record = workspace.catalog.result(result)
+    record = workspace.catalog.results.get(result)
     assert record is not None
-    workspace.catalog.record_result(replace(record, id=result[:12] + "0" * 52))
+    workspace.catalog.results.record(replace(record, id=result[:12] + "0" * 52))
     assert client.get(f"/apogee/results/{result[:12]}").status_code == 409

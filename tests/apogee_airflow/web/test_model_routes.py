@@ -45,7 +45,7 @@ def test_the_overview_has_each_model_with_its_verdict_and_numbers(client: Client
 
 
 def test_a_model_has_its_history_and_its_report(client: Client, workspace: Workspace, model_id: str) -> None:
-    workspace.catalog.put_in_force("dwarfs", model_id, "grace", "a <b>bold</b> reason")
+    workspace.catalog.models.put_in_force("dwarfs", model_id, "grace", "a <b>bold</b> reason")
     page = client.get(f"/apogee/models/{model_id[:12]}").text
     assert "The first model of its name is within the limits" in page
     assert "a &lt;b&gt;bold&lt;/b&gt; reason" in page

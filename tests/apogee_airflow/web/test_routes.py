@@ -12,8 +12,9 @@ from apogee_airflow.web.routes import router
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
 from apogee_labels.catalog.records import RejectionRecord, Stage
 from apogee_labels.core.errors import Reason
+from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.nights.night import NightKey, list_night
-from apogee_labels.pipeline.nights.night_status import night_status, nightly_identities, nights_overview
+from apogee_labels.pipeline.nights.night_status import night_status, nights_overview
 from apogee_labels.pipeline.workspace import Workspace
 from tests.apogee_airflow.web.client import Client
 
@@ -24,7 +25,9 @@ RUN = "scheduled__2021-03-06_mjd59280"
 @pytest.fixture
 def client(workspace: Workspace) -> Client:
     """A client of the pages as Airflow mounts them, for whom the door is open; the first night is listed by a run."""
-    list_night(workspace, NightKey("apo25m", 59280, RUN), nightly_identities(workspace.settings), None)
+    list_night(
+        workspace, NightKey("apo25m", 59280, RUN), ResultIdentities.nightly(workspace.settings.continuum_regions), None
+    )
     pages, airflow = FastAPI(), FastAPI()
     pages.include_router(router)
     airflow.mount(URL_PREFIX, pages)
@@ -33,8 +36,8 @@ def client(workspace: Workspace) -> Client:
 
 def reject_with(workspace: Workspace, message: str) -> str:
     """Reject the first file of the night; returns its path."""
-    file = workspace.catalog.files_of_night("apo25m", 59280)[0]
-    workspace.catalog.record_rejection(
+    file = workspace.catalog.archive.files_of_night("apo25m", 59280)[0]
+    workspace.catalog.rejections.record(
         RejectionRecord(
             subject=str(file.digest), path=file.path, stage=Stage.READ, reason=Reason.EMPTY, message=message,
             reader_version=READER_VERSION,
@@ -76,7 +79,7 @@ def test_an_overview_links_to_its_nights(client: Client, workspace: Workspace) -
 def test_a_night_that_stands_out_is_marked(client: Client, workspace: Workspace) -> None:
     assert "tands out" not in client.get(NIGHT).text + client.get("/apogee/nights").text
     drift = {"stands_out": ["S/N <b>is low</b>"]}
-    workspace.catalog.record_publication("apo25m", 59280, RUN, {"drift": drift})
+    workspace.catalog.nights.record_publication("apo25m", 59280, RUN, {"drift": drift})
     assert '<p class="verdict">This night stands out: S/N &lt;b&gt;is low&lt;/b&gt;</p>' in client.get(NIGHT).text
     overview = client.get("/apogee/nights").text
     assert overview.count("Stands out.</strong>") == 1

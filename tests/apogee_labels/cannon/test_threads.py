@@ -8,6 +8,7 @@ from threading import Event
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401 - so that its BLAS counts from the beginning
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from apogee_labels.apogee.spectra.grid import WAVELENGTH

@@ -12,9 +12,10 @@ from sqlalchemy import insert
 
 from apogee_labels.catalog import Catalog
 from apogee_labels.catalog.db import schema
-from apogee_labels.catalog.db.part import row_of
+from apogee_labels.catalog.db.rows import row_of
 from apogee_labels.catalog.records import (
     ArchiveFile,
+    Expected,
     LabelValue,
     ModelRecord,
     NormalizationRecord,
@@ -137,6 +138,12 @@ def result(
     )
 
 
+def expected(digest: str, model_id: str | None) -> Expected:
+    """The identities that the products of a content have with the parameters of the samples."""
+    made = normalization(digest)
+    return Expected(made.id, result(made.id, model_id).id if model_id else None)
+
+
 def rejection(
     subject: str, *, reason: Reason = Reason.UNREADABLE, minutes: float = 0, **changes: Any
 ) -> RejectionRecord:
@@ -164,13 +171,13 @@ def analysed(
 ) -> ResultRecord:
     """A star's file with this content is scanned, read, normalised as a stack and analysed by the model `by`."""
     digest = digest or content(name)
-    catalog.index_files([archive_file(name, digest=digest)])
-    catalog.record_spectrum(spectrum(name, digest=digest, nights=nights))
+    catalog.archive.index([archive_file(name, digest=digest)])
+    catalog.spectra.record(spectrum(name, digest=digest, nights=nights))
     normalized = normalization(digest)
-    if catalog.normalization(normalized.id) is None:
-        catalog.record_normalization(normalized)
+    if catalog.normalizations.get(normalized.id) is None:
+        catalog.normalizations.record(normalized)
     found = result(normalized.id, model(by).id, rows=(row(teff=teff),), minutes=minutes)
-    catalog.record_result(found)
+    catalog.results.record(found)
     return found
 
 

@@ -66,6 +66,6 @@ def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]
 @pytest.fixture
 def with_model(catalog: Catalog) -> Catalog:
     """A catalogue with a model in force as `giants`."""
-    catalog.record_model(model())
-    catalog.put_in_force("giants", model().id, "test")
+    catalog.models.record(model())
+    catalog.models.put_in_force("giants", model().id, "test")
     return catalog

@@ -8,7 +8,7 @@ from sqlalchemy import URL, func, select
 
 from apogee_labels.catalog import Catalog
 from apogee_labels.catalog.db import schema
-from apogee_labels.catalog.records import ListedState, NightFile, NormalizedFile, WorkKind
+from apogee_labels.catalog.records import FileStatus, NightFile, NormalizedFile, WorkKind
 from tests.apogee_labels.catalog.catalog_samples import (
     archive_file,
     content,
@@ -31,15 +31,15 @@ def _analyse_all(place: int, url: URL) -> dict[str, int]:
     """Do every step of every star, as if nobody else did, beginning at another star in each process."""
     recorded = dict.fromkeys(("spectrum", "normalization", "result", "rejection", "force"), 0)
     with Catalog.open(url) as catalog:
-        recorded["force"] = catalog.put_in_force("giants", model().id, f"process {place}")
+        recorded["force"] = catalog.models.put_in_force("giants", model().id, f"process {place}")
         for step in range(STARS):
             name = str((place + step) % STARS)
-            catalog.index_files([archive_file(str(star)) for star in range(STARS)])
-            recorded["spectrum"] += catalog.record_spectrum(spectrum(name, nights=(59000, 59001)))
+            catalog.archive.index([archive_file(str(star)) for star in range(STARS)])
+            recorded["spectrum"] += catalog.spectra.record(spectrum(name, nights=(59000, 59001)))
             made = normalization(content(name))
-            recorded["normalization"] += catalog.record_normalization(made)
-            recorded["result"] += catalog.record_result(result(made.id, model().id, rows=ROWS))
-            recorded["rejection"] += catalog.record_rejection(rejection(content(f"bad {name}")))
+            recorded["normalization"] += catalog.normalizations.record(made)
+            recorded["result"] += catalog.results.record(result(made.id, model().id, rows=ROWS))
+            recorded["rejection"] += catalog.rejections.record(rejection(content(f"bad {name}")))
     return recorded
 
 
@@ -51,30 +51,30 @@ def _record_batches(place: int, url: URL) -> int:
             stars = [f"{star} {repeat}" for star in range(BATCH)][:: 1 if place % 2 else -1]
             made = [normalization(content(star)) for star in stars]
             files = zip(made, stars, strict=True)
-            catalog.record_normalized_files(
+            catalog.normalizations.record_files(
                 [NormalizedFile(each, archive_file(star), spectrum(star, nights=(59000,))) for each, star in files]
             )
-            new = catalog.record_results([result(each.id, model().id, rows=ROWS) for each in made])
+            new = catalog.results.record_all([result(each.id, model().id, rows=ROWS) for each in made])
             n_new += len(new)
     return n_new
 
 
 def test_batches_that_meet_wait_for_each_other_and_never_both(catalog: Catalog) -> None:
-    catalog.record_model(model())
+    catalog.models.record(model())
     assert sum(together(PROCESSES, _record_batches, catalog._database.url)) == BATCH * REPEATS
     again = (PROCESSES - 1) * BATCH * REPEATS
-    assert catalog.duplicate_work() == {WorkKind.NORMALIZATION: again, WorkKind.MODEL: 0, WorkKind.RESULT: again}
+    assert catalog.duplicates.counts() == {WorkKind.NORMALIZATION: again, WorkKind.MODEL: 0, WorkKind.RESULT: again}
 
 
 def test_work_that_meets_itself_is_recorded_once_and_counted(catalog: Catalog) -> None:
-    catalog.record_model(model())
+    catalog.models.record(model())
     recorded = together(PROCESSES, _analyse_all, catalog._database.url)
     totals = {key: sum(item[key] for item in recorded) for key in recorded[0]}
     assert totals == {"spectrum": STARS, "normalization": STARS, "result": STARS, "rejection": STARS, "force": 1}
     again = (PROCESSES - 1) * STARS
-    assert catalog.duplicate_work() == {WorkKind.NORMALIZATION: again, WorkKind.MODEL: 0, WorkKind.RESULT: again}
+    assert catalog.duplicates.counts() == {WorkKind.NORMALIZATION: again, WorkKind.MODEL: 0, WorkKind.RESULT: again}
     made = normalization(content("0"))
-    assert catalog.result(result(made.id, model().id).id) == result(made.id, model().id, rows=ROWS)
+    assert catalog.results.get(result(made.id, model().id).id) == result(made.id, model().id, rows=ROWS)
     with catalog._database.read() as connection:
         counts = {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar()
@@ -103,48 +103,48 @@ def _index(place: int, url: URL) -> None:
     files = [archive_file(str(star), size=place) for star in range(200)]
     with Catalog.open(url) as catalog:
         for _ in range(5):
-            catalog.index_files(files if place % 2 else files[::-1])
-            catalog.mark_gone(file.path for file in files[::-1])
+            catalog.archive.index(files if place % 2 else files[::-1])
+            catalog.archive.mark_gone(file.path for file in files[::-1])
 
 
 def test_indexing_the_same_files_in_any_order_does_not_deadlock(catalog: Catalog) -> None:
     together(4, _index, catalog._database.url)
-    assert len(catalog.indexed()) == 200
+    assert len(catalog.archive.indexed()) == 200
 
 
 def _list(place: int, url: URL) -> None:
-    files = [NightFile(path=f"/sas/{star}", digest=None, state=ListedState.DUE) for star in range(20)]
+    files = [NightFile(path=f"/sas/{star}", digest=None, state=FileStatus.DUE) for star in range(20)]
     with Catalog.open(url) as catalog:
         for _ in range(5):
-            catalog.record_listing("apo25m", 59000, "run", None, files[place:])
+            catalog.nights.record_listing("apo25m", 59000, "run", None, files[place:])
 
 
 def test_listing_one_run_twice_at_once_leaves_one_of_them_whole(catalog: Catalog) -> None:
     together(4, _list, catalog._database.url)
-    assert len(catalog.listing("apo25m", 59000, "run").files) in (17, 18, 19, 20)
+    assert len(catalog.nights.listing("apo25m", 59000, "run").files) in (17, 18, 19, 20)
 
 
 def _write_and_read(place: int, url: URL) -> int:
     with Catalog.open(url) as catalog:
         for step in range(20):
             if place % 2:
-                catalog.record_spectrum(spectrum(f"{place} {step}"))
+                catalog.spectra.record(spectrum(f"{place} {step}"))
             else:
-                catalog.files_of_night("apo25m", 59000)
+                catalog.archive.files_of_night("apo25m", 59000)
     return place
 
 
 def test_readers_and_writers_wait_for_each_other(catalog: Catalog) -> None:
     together(PROCESSES, _write_and_read, catalog._database.url)
     written = [content(f"{place} {step}") for place in range(1, PROCESSES, 2) for step in range(20)]
-    assert len(catalog.spectra(written)) == len(written)
+    assert len(catalog.spectra.find(written)) == len(written)
 
 
 def test_a_forked_process_may_use_the_catalogue_of_its_parent(catalog: Catalog) -> None:
-    catalog.record_spectrum(spectrum("before"))
-    child = multiprocessing.get_context("fork").Process(target=catalog.record_spectrum, args=(spectrum("child"),))
+    catalog.spectra.record(spectrum("before"))
+    child = multiprocessing.get_context("fork").Process(target=catalog.spectra.record, args=(spectrum("child"),))
     child.start()
-    catalog.record_spectrum(spectrum("parent"))
+    catalog.spectra.record(spectrum("parent"))
     child.join()
     assert child.exitcode == 0
-    assert len(catalog.spectra(map(content, ("before", "child", "parent")))) == 3
+    assert len(catalog.spectra.find(map(content, ("before", "child", "parent")))) == 3

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.nights.night import NightKey, list_night
-from apogee_labels.pipeline.nights.night_status import nightly_identities
 from apogee_labels.pipeline.workspace import Workspace
 from tests.apogee_airflow.conftest import installation, survey, workspace
 
@@ -21,6 +21,8 @@ def listed_night(workspace: Workspace) -> Callable[[], str]:
 
     def list_it() -> str:
         night = NightKey("apo25m", 59280, "scheduled__x")
-        return Path(list_night(workspace, night, nightly_identities(workspace.settings), None)[0]).name
+        return Path(
+            list_night(workspace, night, ResultIdentities.nightly(workspace.settings.continuum_regions), None)[0]
+        ).name
 
     return list_it

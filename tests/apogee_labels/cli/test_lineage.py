@@ -31,8 +31,8 @@ def lineage(workspace: Workspace, survey: SyntheticSurvey, put_model: Callable[[
     verdict = VerdictRecord(
         identity=model_id, outcome=VerdictOutcome.ACCEPTED, reason="no worse", model_id=model_id, decided_by="ann"
     )
-    workspace.catalog.record_verdict(verdict)
-    result = workspace.catalog.lineage(found.result_ids[0])
+    workspace.catalog.models.record_verdict(verdict)
+    result = workspace.catalog.lineage.of_result(found.result_ids[0])
     assert result is not None
     return result
 

@@ -91,6 +91,6 @@ def test_why_a_night_is_not_done(workspace: Workspace, listed_night: Callable[[]
     assert [row.split()[1] for row in rows] == ["59281", "59280"]
     assert len(json.loads("\n".join(lines("why", "apo25m", "59280-59281", "--json")))) == 2
     summary = {"drift": {"stands_out": ["the S/N is low"]}}
-    workspace.catalog.record_publication("apo25m", 59280, "scheduled__x", summary)
+    workspace.catalog.nights.record_publication("apo25m", 59280, "scheduled__x", summary)
     assert "! This night stands out: the S/N is low" in lines("why", "apo25m", "59280")
     assert "Stands out: " in lines("why", "apo25m", "59280-59281")[-1]

@@ -77,7 +77,7 @@ class Installation:
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            # Two tasks a core: more than four gave nothing (AIRFLOW.md), and SQLite has one writer.
+            # Two tasks a core: more than four gave nothing, and SQLite has one writer.
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
             # Loopback only; the tasks find the API by the same address.

@@ -18,7 +18,7 @@ def night_summaries() -> Iterator[str]:
     from apogee_labels.core.settings import Settings
 
     with Catalog.open(Settings().catalog_url) as catalog:
-        for summary in catalog.publications():
+        for summary in catalog.nights.publications():
             parts = [
                 f"{summary[key]} {text}"
                 for key, text in (

@@ -127,7 +127,7 @@ def _wait_for_model(processes: AirflowProcesses, timeout: float = 300.0) -> None
     settings = Settings()
     deadline = time.monotonic() + timeout
     with Catalog.open(settings.catalog_url) as catalog:
-        while (model := catalog.model_in_force(settings.model_name)) is None:
+        while (model := catalog.models.in_force(settings.model_name)) is None:
             processes.keep_running()
             if time.monotonic() > deadline:
                 raise AirflowError(

@@ -1,14 +1,14 @@
 """The names of APOGEE's files, and what they tell: the star, the reduction, the telescope and the night of a visit.
 
-============  =========================================================  =====================================
-file          name                                                       used by
-============  =========================================================  =====================================
+============  ==========================================================  ======================================
+file          name                                                        used by
+============  ==========================================================  ======================================
 star          ``apStar-{apred}-{obj}.fits``, ``asStar-...`` at LCO        DR12 to DR17
 star          ``apStar-{apred}-{telescope}-{obj}.fits``                   SDSS-V; a versioned copy adds ``-{mjd}``
 visit         ``apVisit-{apred}-{plate}-{mjd}-{fiber}.fits``              DR12 to DR17; ``asVisit-...`` at LCO
 visit         ``apVisit-{apred}-{telescope}-{plate}-{mjd}-{fiber}.fits``  SDSS-V
 visit         ``apVisit-{apred}-{mjd}-{reduction}.fits``                  the 1 m telescope at APO (``apo1m``)
-============  =========================================================  =====================================
+============  ==========================================================  ======================================
 """
 
 from __future__ import annotations

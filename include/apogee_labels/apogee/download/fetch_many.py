@@ -74,7 +74,7 @@ def fetch_many(
     """Make sure that files are in the local archive, fetching those that are not, several at a time.
 
     All share one pool of connections, which are kept open from file to file.  Trouble that may pass is tried again after a
-    pause; a transfer that broke off goes on where it stopped.
+    pause.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def fetch_many(
             jobs = {pool.submit(transfer.fetch, keys): number for number, keys in enumerate(wanted)}
             for job in with_progress(as_completed(jobs), len(jobs), "files that are fetched", log):
                 done[jobs[job]] = job.result()
-        finally:  # a task that is stopped begins nothing more, and what is under way is kept in parts
+        finally:  # a task that is stopped begins nothing more
             stop.set()
             pool.shutdown(cancel_futures=True)
     files = [done[number] for number in sorted(done)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from netrc import NetrcParseError
 from typing import TYPE_CHECKING
@@ -76,9 +76,7 @@ def _credentials() -> httpx.Auth | None:
 
 
 @contextmanager
-def remote_answer(
-    client: httpx.Client, method: str, url: str, headers: Mapping[str, str] | None = None
-) -> Iterator[httpx.Response]:
+def remote_answer(client: httpx.Client, method: str, url: str) -> Iterator[httpx.Response]:
     """Answer to a request, its body not yet read; failures of the transfer, whenever they come, as FetchError.
 
     Raises
@@ -91,7 +89,7 @@ def remote_answer(
     import httpx
 
     try:
-        with client.stream(method, url, headers=headers) as response:
+        with client.stream(method, url) as response:
             yield response
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise ValueError(f"{url} is no URL to fetch from: expected a base such as https://data.sdss.org.") from error

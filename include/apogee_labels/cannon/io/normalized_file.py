@@ -2,7 +2,8 @@
 
 All products have the same five units, whose headers differ in a few cards.  So astropy makes each header once, and it is
 kept as a template in which the two sums are filled in.  What comes out is byte for byte what astropy writes (a test holds
-the two together), at a tenth of its cost; and a file whose headers are those of the templates needs no parsing.
+the two together); and a file whose headers are those of the templates needs no parsing.  A product is written in 0.8 ms,
+by astropy in 3.4 or more, and read in 0.2 ms, by astropy in 5.0 (``make bench-own``).
 """
 
 from __future__ import annotations

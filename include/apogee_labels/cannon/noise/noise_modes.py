@@ -2,7 +2,7 @@
 
 A sample of the pixels gives functionals: the leading singular vectors F of its covariances, each of unit norm.  Of every
 pixel's covariance C_p only the products a_p = F C_p are kept, its amplitudes.  The modes M are then those that come
-nearest to all covariances, sum_p |C_p - a_p M|^2 / |a_p|^2, of which two sums need to be known:
+nearest to all covariances, ``sum_p |C_p - a_p M|^2 / |a_p|^2``, of which two sums need to be known::
 
     M = inv(sum_p u_p u_p') sum_p u_p C_p / |a_p|,     u_p = a_p / |a_p|.
 

@@ -1,6 +1,6 @@
 """The optimum of one pixel's quadratic under an L1 penalty and bounds, for many terms.
 
-Minimises theta' N theta - 2 m' theta + sum_d strength_d |theta_d| within lower <= theta <= upper.  Each coefficient
+Minimises ``theta' N theta - 2 m' theta + sum_d strength_d |theta_d|`` within lower <= theta <= upper.  Each coefficient
 either moves freely between two walls (a bound, or the kink of its penalty at 0) or is held at one.  The free ones alone
 are solved for, by Cholesky on their compact matrix: feature-sign search (Lee et al. 2007) with blocks.  Towards that
 solution the search goes as far along the path projected on the walls as the objective falls, in the last resort to the
@@ -38,7 +38,7 @@ _LEEWAY = 100.0
 
 
 class Penalty(NamedTuple):
-    """What is added to the quadratic: strength |theta| within the bounds, infinity outside.  Shapes as theta's."""
+    """What is added to the quadratic: ``strength |theta|`` within the bounds, infinity outside.  Shapes as theta's."""
 
     strength: Floats
     lower: Floats

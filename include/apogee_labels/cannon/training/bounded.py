@@ -1,6 +1,6 @@
 """Least squares with an L1 penalty and bounds on the coefficients, from normal matrices, to the optimum.
 
-Minimises, for every pixel, theta' N theta - 2 m' theta + Lambda sum_{d >= 1} |theta_d| within lower <= theta <= upper,
+Minimises, for every pixel, ``theta' N theta - 2 m' theta + Lambda sum_{d >= 1} |theta_d|`` within lower <= theta <= upper,
 as restricted models do (a line of an element does not turn to emission where there is more of it).  With few terms the
 optimum without bounds is found for all pixels together, and those where it lies within the bounds are done.  The others
 are worked on each alone, by a search that treats a bound as it does the kink of the penalty

@@ -1,6 +1,6 @@
 """Training: the coefficients and the intrinsic scatter of every pixel.
 
-Per pixel (Ness et al. 2015, Casey et al. 2016) the objective over (theta, s2) is
+Per pixel (Ness et al. 2015, Casey et al. 2016) the objective over (theta, s2) is::
 
     sum W (y - v.theta)^2 - sum ln W + Lambda sum_{d >= 1} |theta_d|,   W = 1 / (sigma^2 + s2),
 

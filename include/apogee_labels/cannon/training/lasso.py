@@ -1,6 +1,6 @@
 """Least squares with an L1 penalty, from normal matrices, for many pixels at once, to the optimum.
 
-Minimises, for every pixel, theta' N theta - 2 m' theta + Lambda sum_{d >= 1} |theta_d| (the constant term is free).  A
+Minimises, for every pixel, ``theta' N theta - 2 m' theta + Lambda sum_{d >= 1} |theta_d|`` (the constant term is free).  A
 few sweeps of coordinate descent find most signs; feature-sign search (Lee et al. 2007), batched over pixels, then ends
 at the exact optimum: it solves for the coefficients of the present signs, goes there as far as no sign changes, drops
 what became zero, and takes up the zero whose gradient is largest beyond Lambda.  The objective falls with every step,

@@ -68,7 +68,7 @@ def least_squares(normal: Floats, moment: Floats) -> tuple[Floats, Bools]:
 def optimum(
     normal: Floats, moment: Floats, strength: Floats, bounds: Floats | None, start: Floats, *, sweeps: int = SWEEPS
 ) -> Floats:
-    """Minimise theta' N theta - 2 m' theta + Lambda sum_{d >= 1} |theta_d|, within bounds if there are any.
+    """Minimise ``theta' N theta - 2 m' theta + Lambda sum_{d >= 1} |theta_d|``, within bounds if there are any.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DisconnectionError, IntegrityError, NoSuchModuleError
@@ -109,7 +109,7 @@ def parse_url(url: str | URL) -> URL:
     Raises
     ------
     CatalogError
-        It is no URL, or a SQLite database in memory, which no second connection would see.
+        It is no URL, of another database, or a SQLite database in memory, which no second connection would see.
     """
     try:
         parsed = make_url(url)
@@ -117,8 +117,10 @@ def parse_url(url: str | URL) -> URL:
         raise CatalogError(f"the catalogue's URL cannot be read: {EXAMPLES}.") from error
     if parsed.drivername in POSTGRESQL_NAMES:
         return parsed.set(drivername="postgresql+psycopg2")
-    if parsed.get_backend_name() != "sqlite":
+    if parsed.get_backend_name() == "postgresql":
         return parsed
+    if parsed.get_backend_name() != "sqlite":
+        raise CatalogError(f"no catalogue can be kept by {parsed.drivername!r}: {EXAMPLES}.")
     if parsed.database in (None, "", ":memory:") or str(parsed.database).startswith("file:"):
         raise CatalogError(f"{parsed} names no file, and every connection needs the same one: {EXAMPLES}.")
     return parsed.set(database=os.path.abspath(str(parsed.database)))  # noqa: PTH100 - resolve() would follow links
@@ -126,12 +128,7 @@ def parse_url(url: str | URL) -> URL:
 
 def insert_once(connection: Connection, table: Table, row: Row) -> bool:
     """Insert `row` unless its primary key is there: whether it was inserted.  Of two that race, one inserts."""
-    dialect = connection.dialect.name
-    if dialect == "sqlite":
-        return connection.execute(sqlite.insert(table).values(row).on_conflict_do_nothing()).rowcount == 1
-    if dialect == "postgresql":
-        return connection.execute(postgresql.insert(table).values(row).on_conflict_do_nothing()).rowcount == 1
-    return insert_or_pass(connection, table, row)
+    return connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing()).rowcount == 1
 
 
 def insert_each_once(connection: Connection, table: Table, rows: Sequence[Row]) -> set[Any]:
@@ -144,29 +141,7 @@ def insert_each_once(connection: Connection, table: Table, rows: Sequence[Row]) 
         return set()
     (key,) = table.primary_key
     rows = sorted(rows, key=lambda row: row[key.name])
-    if connection.dialect.name not in ("sqlite", "postgresql"):
-        return {row[key.name] for row in rows if insert_or_pass(connection, table, row)}
-    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    return set(connection.scalars(statement.on_conflict_do_nothing().returning(key), rows))
-
-
-def insert_or_pass(connection: Connection, table: Table, row: Row) -> bool:
-    """:func:`insert_once` for a database whose INSERT cannot pass over what is there.
-
-    Raises
-    ------
-    IntegrityError
-        It was refused for another reason than its primary key.
-    """
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(table), row)
-    except IntegrityError:
-        keys = [column == row[column.name] for column in table.primary_key]
-        if connection.execute(select(*table.primary_key).where(*keys)).first() is None:
-            raise
-        return False
-    return True
+    return set(connection.scalars(_insert(connection, table).on_conflict_do_nothing().returning(key), rows))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -179,21 +154,13 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         return
     keys = [column.name for column in table.primary_key]
     rows = sorted(rows, key=lambda row: tuple(row[key] for key in keys))
-    if connection.dialect.name not in ("sqlite", "postgresql"):
-        for row in rows:
-            update_or_insert(connection, table, row)
-        return
-    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    statement = _insert(connection, table)
     changes = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
 
 
-def update_or_insert(connection: Connection, table: Table, row: Row) -> None:
-    """:func:`upsert` of one row for a database that has no such statement."""
-    if insert_or_pass(connection, table, row):
-        return
-    keys = [column == row[column.name] for column in table.primary_key]
-    connection.execute(update(table).where(*keys), row)
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def _make_engine(url: URL) -> Engine:
@@ -206,7 +173,7 @@ def _make_engine(url: URL) -> Engine:
     try:
         engine = create_engine(url, json_serializer=canonical_json, connect_args=arguments, **pool)
     except NoSuchModuleError as error:
-        raise CatalogError(f"no database is known by the name {url.drivername!r}: {EXAMPLES}.") from error
+        raise CatalogError(f"no driver is known by the name {url.drivername!r}: {EXAMPLES}.") from error
     except ModuleNotFoundError as error:
         raise CatalogError(
             f"{url.drivername} needs the Python package {error.name}: install it, or {EXAMPLES}."

@@ -32,7 +32,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, Boolean, Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, String, Table, Text
 
 from apogee_labels.catalog.db.columns import Matrix, Names, Real, UtcTime, Whole, Word
-from apogee_labels.catalog.records import FileState, ListedState, Stage, VerdictOutcome, WorkKind
+from apogee_labels.catalog.records import FileState, FileStatus, Stage, VerdictOutcome, WorkKind
 from apogee_labels.core.errors import Reason
 
 HEAD = "0004"
@@ -260,7 +260,7 @@ night_file = Table(
     Column("run_id", RUN, primary_key=True, comment="the run's"),
     Column("path", PATH, primary_key=True, comment="absolute path"),
     Column("digest", DIGEST, index=True, comment="its content when listed; null: none"),
-    Column("state", Word(ListedState), nullable=False, comment="due, complete or rejected when listed"),
+    Column("state", Word(FileStatus), nullable=False, comment="due, complete or rejected when listed"),
     ForeignKeyConstraint(["telescope", "mjd", "run_id"], [night_run.c.telescope, night_run.c.mjd, night_run.c.run_id]),
     comment="A file that a run listed",
 )

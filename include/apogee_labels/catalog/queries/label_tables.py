@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Select, func, select
 
 from apogee_labels.catalog.db import schema
-from apogee_labels.catalog.db.part import CHUNK
+from apogee_labels.catalog.db.rows import CHUNK, Subject
+from apogee_labels.catalog.queries.contents import ExpectedOf
 from apogee_labels.catalog.queries.current import (
     all_results,
     by_star,
@@ -20,16 +21,13 @@ from apogee_labels.catalog.queries.current import (
 )
 from apogee_labels.catalog.queries.label_rows import LabelRows, star_by_star, text_widths
 from apogee_labels.catalog.queries.models import Models
-from apogee_labels.catalog.records import Expected, ModelRecord, utc_now
+from apogee_labels.catalog.records import ModelRecord, utc_now
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 DEFAULT_LABELS = ("TEFF", "LOGG", "FE_H")
 """The label columns of a table when there is no model to say which."""
-
-ExpectedOf = Callable[[str, str | None], Expected]
-"""``expected(digest, model_id)``: the identities that the products of a content have by certain parameters."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,10 @@ class _Question:
         return self.expected(digest, self.model.id).result_id == identity
 
 
-class LabelTables(Models):
-    """The catalogue's methods that answer with tables."""
+class LabelTables(Subject):
+    """Labels as tables: of all stars, part by part, and of one star through time."""
 
-    def labels(
+    def current(
         self,
         night: int | None = None,
         model: str | None = None,
@@ -71,49 +69,20 @@ class LabelTables(Models):
         visits: bool = False,
         expected: ExpectedOf | None = None,
     ) -> Table:
-        """Return the current labels of each star: one row a spectrum, by star and night.
-
-        The current result of a star is that of the content which its path in the archive holds now; a path that is gone
-        keeps its last.  Of several results of a content the newest counts.
-
-        Parameters
-        ----------
-        night
-            Stars with a visit on this SDSS MJD; default: of all nights.
-        model
-            A model, as :meth:`choose_model` takes it; default: the one that was last put in force.
-        telescope
-            Stars of this telescope; default: of all.
-        visits
-            The rows of single visits in the place of the stacks, each with its own MJD, S/N and flags.
-        expected
-            ``expected(digest, model_id)``: the identities that the products of a content have by certain parameters; only
-            those results count, and what was tried with others does not.  Default: all count.
-
-        Returns
-        -------
-        astropy.table.Table
-            The columns of Astra's summary product with units and descriptions (:mod:`apogee_labels.fits.tables`).
-            Without a model, or without results, it is empty and has its columns.
-
-        Raises
-        ------
-        CatalogError
-            `model` is not one.
-        """
-        question = _Question(self.choose_model(model), night, telescope, visits, expected)
+        """Return the current labels of each star: this is :meth:`apogee_labels.catalog.Catalog.labels`."""
+        question = _Question(Models(self._database).choose(model), night, telescope, visits, expected)
         with self._database.read() as connection:
             rows = LabelRows.joined(self._parts(connection, question, CHUNK))
         return rows.table(question.names, question.meta | self._made())
 
-    def label_parts(
+    def parts(
         self, model: str | None = None, *, visits: bool = False, expected: ExpectedOf | None = None, size: int = CHUNK
     ) -> Iterator[Table]:
-        """Return what :meth:`labels` returns in tables of about `size` spectra, for a million stars in bounded memory.
+        """Return what :meth:`current` returns in tables of about `size` spectra, for a million stars in bounded memory.
 
         The parts have the same columns, as wide as each other's, and are of one moment.  There is at least one.
         """
-        question = _Question(self.choose_model(model), visits=visits, expected=expected)
+        question = _Question(Models(self._database).choose(model), visits=visits, expected=expected)
         meta, empty = question.meta | self._made(), True
         with self._database.snapshot() as connection:
             widths = text_widths(connection)
@@ -126,7 +95,7 @@ class LabelTables(Models):
     def history(self, obj: str) -> Table:
         """Everything that was ever inferred of a star, oldest first: by any model, of any content, stacks and visits.
 
-        The columns are those of :meth:`labels`, for the labels of every model that took part, and ``current``:
+        The columns are those of :meth:`current`, for the labels of every model that took part, and ``current``:
         whether the content is what its path holds now, the model is in force, and no newer result took its place;
         and ``is_visit``: whether the row is a single visit.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 
 from apogee_labels.catalog.db import schema
 from apogee_labels.catalog.db.database import CatalogError
-from apogee_labels.catalog.db.part import Part
+from apogee_labels.catalog.db.rows import Subject
 from apogee_labels.catalog.queries.current import NEWEST_FIRST, current_contents
+from apogee_labels.catalog.queries.results import in_order
 from apogee_labels.catalog.records import (
     FileState,
     LabelValue,
@@ -73,10 +74,10 @@ class Lineage:
     in_force: InForce | None
 
 
-class Lineages(Part):
-    """The catalogue's methods about where a value comes from."""
+class Lineages(Subject):
+    """Where a value comes from."""
 
-    def lineage(self, result: str) -> Lineage | None:
+    def of_result(self, result: str) -> Lineage | None:
         """Return a result with all that made it, in one statement; None where there is no such result.
 
         Parameters
@@ -102,7 +103,7 @@ class Lineages(Part):
             raise CatalogError(f"{len(found)} results begin with {result}: give more of the identity.")
         return found[0] if found else None
 
-    def lineages_of_star(self, obj: str) -> list[Lineage]:
+    def of_star(self, obj: str) -> list[Lineage]:
         """Return the current results of a star by each model, stacks and visits, those of the newest model first.
 
         The current result by a model is the newest of the content that the star's path holds now.
@@ -174,7 +175,7 @@ def _lineage(rows: Sequence[Row[Any]]) -> Lineage:
             value = LabelValue(row.label__name, row.label__value, row.label__error, row.label__raw_error)
             labels.setdefault(row.label__row, {})[row.label__name] = value
     result_rows = tuple(
-        _record(ResultRow, row, "result_row", labels=_in_order(labels.get(number, {}).values(), names))
+        _record(ResultRow, row, "result_row", labels=in_order(labels.get(number, {}).values(), names))
         for number, row in sorted(lines.items())
     )
     return Lineage(
@@ -193,8 +194,3 @@ def _record(kind: type[T], row: Row[Any], table: str, **extra: Any) -> T:
     """Return the record of one table's columns."""
     names = [item.name for item in fields(kind) if item.name not in extra]  # type: ignore[arg-type]
     return kind(**{name: row._mapping[f"{table}__{name}"] for name in names}, **extra)
-
-
-def _in_order(labels: Iterable[LabelValue], names: Sequence[str]) -> tuple[LabelValue, ...]:
-    places = {name: place for place, name in enumerate(names)}
-    return tuple(sorted(labels, key=lambda label: (places.get(label.name, len(places)), label.name)))

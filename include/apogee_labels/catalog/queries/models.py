@@ -10,7 +10,8 @@ from sqlalchemy import Connection, insert, select
 
 from apogee_labels.catalog.db import schema
 from apogee_labels.catalog.db.database import CatalogError, insert_once
-from apogee_labels.catalog.db.part import Part, as_fields, columns_for, row_of
+from apogee_labels.catalog.db.rows import Subject, as_fields, columns_for, row_of
+from apogee_labels.catalog.queries.products import record_products
 from apogee_labels.catalog.records import ModelRecord, VerdictRecord, WorkKind, utc_now
 from apogee_labels.core.identity import SHORT
 
@@ -29,26 +30,26 @@ class InForceRecord:
     reason: str | None = None
 
 
-class Models(Part):
-    """The catalogue's methods about models."""
+class Models(Subject):
+    """The models, what was decided about them, and which are in force."""
 
-    def record_model(self, model: ModelRecord) -> bool:
+    def record(self, model: ModelRecord) -> bool:
         """Record a trained model: whether it is new.  One that is there is counted as work done twice."""
         with self._database.write() as connection:
-            return self._record_product(connection, WorkKind.MODEL, MODEL, model)
+            return bool(record_products(connection, WorkKind.MODEL, MODEL, [model]))
 
-    def model(self, identity: str) -> ModelRecord | None:
+    def get(self, identity: str) -> ModelRecord | None:
         """Return the model with that identity, if it was trained."""
         return self._find(ModelRecord, MODEL, [identity]).get(identity)
 
-    def model_in_force(self, name: str | None = None) -> ModelRecord | None:
+    def in_force(self, name: str | None = None) -> ModelRecord | None:
         """Return the model that was last put in force under `name` (default: under any), if any was."""
         with self._database.read() as connection:
             query = select(MODEL).where(MODEL.c.id == _newest(connection, name))
             found = connection.execute(query).first()
         return None if found is None else ModelRecord(**as_fields(found))
 
-    def choose_model(self, model: str | None = None) -> ModelRecord | None:
+    def choose(self, model: str | None = None) -> ModelRecord | None:
         """Return a model by its identity, by the beginning of it, or by the name under which it is in force.
 
         Parameters
@@ -63,8 +64,8 @@ class Models(Part):
             `model` is none of these.
         """
         if model is None:
-            return self.model_in_force()
-        chosen = self.model(model) or self.model_in_force(model) or self._model_that_begins(model)
+            return self.in_force()
+        chosen = self.get(model) or self.in_force(model) or self._model_that_begins(model)
         if chosen is None:
             raise CatalogError(
                 f"expected the identity of a model (or its first {SHORT} characters) or a name that has one in force, "
@@ -72,13 +73,13 @@ class Models(Part):
             )
         return chosen
 
-    def models(self) -> list[ModelRecord]:
+    def all(self) -> list[ModelRecord]:
         """Return all models, the oldest first."""
         with self._database.read() as connection:
             found = connection.execute(select(MODEL).order_by(MODEL.c.created, MODEL.c.id)).all()
         return [ModelRecord(**as_fields(row)) for row in found]
 
-    def in_force_history(self, name: str | None = None) -> list[InForceRecord]:
+    def history(self, name: str | None = None) -> list[InForceRecord]:
         """Return what was put in force under `name` (default: under any), in the order in which it was."""
         query = select(*columns_for(InForceRecord, IN_FORCE)).order_by(IN_FORCE.c.id)
         with self._database.read() as connection:

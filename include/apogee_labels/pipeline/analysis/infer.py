@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from apogee_labels.catalog.db.part import chunks
+from apogee_labels.catalog.db.rows import chunks
 from apogee_labels.catalog.records import NormalizationRecord, ResultRecord, ResultRow
 from apogee_labels.core.code_version import code_version
 from apogee_labels.core.errors import BadInputError, Reason
@@ -117,7 +117,7 @@ def infer_files(
     started = time.perf_counter()
     run = _Run(workspace, model_id, parameters)
     identities = {item: result_id(item, model_id, run.parts) for item in normalization_ids}
-    existing = set() if again else workspace.catalog.results(identities.values())
+    existing = set() if again else workspace.catalog.results.existing(identities.values())
     outcomes = {
         item: Outcome(item, InferredFile(identity, identity in existing)) for item, identity in identities.items()
     }
@@ -141,9 +141,9 @@ def infer_files(
 
 def stars_of(workspace: Workspace, normalization_ids: Sequence[str]) -> list[str]:
     """Return the stars whose spectra these normalisations are, in order; unknown ones are left out."""
-    records = workspace.catalog.normalizations(list(normalization_ids))
+    records = workspace.catalog.normalizations.find(list(normalization_ids))
     digests = [records[item].digest for item in normalization_ids if item in records]
-    spectra = workspace.catalog.spectra(digests)
+    spectra = workspace.catalog.spectra.find(digests)
     return [spectra[digest].obj for digest in digests if digest in spectra]
 
 
@@ -163,7 +163,7 @@ def read_model(workspace: Workspace, model_id: str) -> CannonModel:
     BadInputError
         It is not, or its file is missing or damaged; training it again makes it anew.
     """
-    record = workspace.catalog.model(model_id)
+    record = workspace.catalog.models.get(model_id)
     if record is None:
         raise BadInputError(
             Reason.BAD_MODEL, f"no model {short(model_id)} in the catalogue: train one with the DAG cannon_training."
@@ -196,7 +196,7 @@ class _Run:
 
     def of(self, model: CannonModel, identities: dict[str, str], *, compare: bool) -> dict[str, Exception]:
         """Infer some files and record their results; the faults, by normalisation."""
-        known = self.workspace.catalog.normalizations(identities)
+        known = self.workspace.catalog.normalizations.find(identities)
         read = [
             attempt(item, partial(self._read, identity, item, known.get(item))) for item, identity in identities.items()
         ]
@@ -204,7 +204,7 @@ class _Run:
         made = [each.get() for each in inferred if each.fault is None]
         if compare:
             self._compare(made)
-        refused = record_together(made, self.workspace.catalog.record_results) if made else []
+        refused = record_together(made, self.workspace.catalog.results.record_all) if made else []
         faults = {each.subject: each.fault for each in read} | {each.subject: each.fault for each in inferred}
         faults |= {result.normalization_id: fault for result, fault in zip(made, refused, strict=True)}
         return {item: fault for item, fault in faults.items() if fault is not None}
@@ -272,5 +272,5 @@ class _Run:
     def _compare(self, made: Sequence[ResultRecord]) -> None:
         """Hold what was inferred again against what is on record."""
         for result in made:
-            if (before := self.workspace.catalog.result(result.id)) is not None:
+            if (before := self.workspace.catalog.results.get(result.id)) is not None:
                 compare_results(result.id, before.rows, result.rows)

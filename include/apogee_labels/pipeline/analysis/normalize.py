@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apogee_labels.apogee.spectra.apstar import parse_apstar
-from apogee_labels.catalog.records import NormalizationRecord, NormalizedFile, Stage, subject_of_path
+from apogee_labels.apogee.spectra.apstar import READER_VERSION, parse_apstar
+from apogee_labels.catalog.records import (
+    ArchiveFile,
+    FileState,
+    NormalizationRecord,
+    NormalizedFile,
+    Stage,
+    subject_of_path,
+)
 from apogee_labels.core.code_version import code_version
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_bytes, short
 from apogee_labels.fits.input_file import read_content
 from apogee_labels.pipeline.analysis.agreement import compare_spectra
-from apogee_labels.pipeline.analysis.known_files import KnownFiles
 from apogee_labels.pipeline.analysis.regions import keep_regions
-from apogee_labels.pipeline.identities import NormalizationParameters, normalization_id
+from apogee_labels.pipeline.identities import NormalizationParameters, ResultIdentities, normalization_id
 from apogee_labels.pipeline.ingest.registration import Glance, look_at, records_of, register_file, register_unreadable
 from apogee_labels.pipeline.ingest.rejection import record_rejection
 from apogee_labels.pipeline.outcome import Outcome, attempt, record_together
@@ -31,6 +37,7 @@ from apogee_labels.pipeline.outcome import Outcome, attempt, record_together
 if TYPE_CHECKING:
     from apogee_labels.apogee.spectra.apstar import ApStar
     from apogee_labels.cannon.io.normalized import NormalizedSpectrum
+    from apogee_labels.catalog.queries.contents import KnownContent
     from apogee_labels.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -123,14 +130,17 @@ class _Run:
     def __init__(self, workspace: Workspace, parameters: NormalizationParameters, *, again: bool) -> None:
         self.workspace, self.parameters, self.again = workspace, parameters, again
         self.parts = parameters.as_json()
-        self.known = KnownFiles(workspace, self.parts)
+        self.entries: dict[str, ArchiveFile] = {}
+        self.known: dict[str, KnownContent] = {}
+        self.stars: dict[str, str] = {}
         self.unrecorded: dict[int, NormalizedFile] = {}
         self.outcomes: list[Outcome[Normalized]] = []
 
     def of(self, paths: Sequence[str | Path]) -> list[Outcome[Normalized]]:
         """Do the files one after the other; some are recorded together."""
         keep_regions(self.workspace, self.parameters.regions, str(self.parts["regions"]))
-        self.known.look_up([str(path) for path in paths])
+        self.entries = self.workspace.catalog.archive.indexed(str(path) for path in paths)
+        self._look_up({entry.digest for entry in self.entries.values() if entry.digest})
         for path in paths:
             self.outcomes.append(attempt(str(path), partial(self._one, path)))
             if len(self.unrecorded) >= RECORDED_TOGETHER:
@@ -153,10 +163,39 @@ class _Run:
         identity = normalization_id(digest, self.parts)
         if any(identity == each.normalization.id for each in self.unrecorded.values()):
             self._record()  # the same content under two names
-        if not self.again and (obj := self.known.complete(digest, identity)):
+        if not self.again and (obj := self._complete(digest)):
             log.info("%s is complete: normalisation %s", obj, short(identity))
             return Normalized(identity, obj, already_complete=True)
         return self._make(path, glance, self._parse(path, glance, content, digest), started)
+
+    def _look_up(self, contents: Collection[str]) -> None:
+        """Ask what is known of contents, once for many; what others record meanwhile is done twice, and counted."""
+        catalog, identities = self.workspace.catalog, ResultIdentities(self.parts, {})
+        self.known |= catalog.contents.known(contents, identities, None, READER_VERSION)
+        self.stars |= {digest: spectrum.obj for digest, spectrum in catalog.spectra.find(contents).items()}
+
+    def _complete(self, content: str) -> str | None:
+        """Return the star of a content whose product is on record and on disk; None when there is work to do.
+
+        Raises
+        ------
+        BadInputError
+            The content, or this normalisation of it, was rejected before.
+        """
+        if content not in self.known:  # the index expected another one at its path
+            self._look_up({content})
+        found = self.known[content]
+        if found.rejection:
+            raise BadInputError(found.rejection.reason, found.rejection.message)
+        product = self.workspace.normalized_path(found.expected.normalization_id)
+        return self.stars.get(content) if found.normalization and product.exists() else None
+
+    def _is_indexed(self, path: str, glance: Glance, content: str) -> bool:
+        """Whether the file is on record as it is now, and its content as well."""
+        entry = self.entries.get(path)
+        if entry is None or entry.state is not FileState.PRESENT or content not in self.stars:
+            return False
+        return (entry.size, entry.mtime_ns, entry.digest) == (glance.size, glance.mtime_ns, content)
 
     def _read(self, path: str | Path, glance: Glance) -> bytes:
         try:
@@ -185,8 +224,9 @@ class _Run:
             raise
         if before is not None:
             compare_spectra(record.id, before, read_normalized(self.workspace.normalized_path(record.id)))
-        indexed = self.known.is_indexed(str(path), glance, star.digest)
-        news = () if indexed else records_of(self.workspace, path, star, glance)
+        news = (
+            () if self._is_indexed(str(path), glance, star.digest) else records_of(self.workspace, path, star, glance)
+        )
         self.unrecorded[len(self.outcomes)] = NormalizedFile(record, *news)
         seconds = time.perf_counter() - started
         log.info("%s: %d row(s) normalised in %.3f s: %s", star.obj, record.n_rows, seconds, short(record.id))
@@ -204,10 +244,10 @@ class _Run:
         """Put on record what is made; a file that the catalogue does not take has that for its outcome."""
         if not self.unrecorded:
             return
-        faults = record_together(list(self.unrecorded.values()), self.workspace.catalog.record_normalized_files)
+        faults = record_together(list(self.unrecorded.values()), self.workspace.catalog.normalizations.record_files)
         for (index, made), fault in zip(self.unrecorded.items(), faults, strict=True):
             if fault is None:
-                self.known.add(made)
+                self.known.pop(made.normalization.digest, None)  # the same content may come under another name
             else:
                 self.outcomes[index] = Outcome(self.outcomes[index].subject, fault=fault)
         self.unrecorded.clear()

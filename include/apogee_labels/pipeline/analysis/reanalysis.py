@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
-from apogee_labels.catalog.queries.outdated import Outdated, WantedResults
+from apogee_labels.catalog.queries.states import MadeWith, Outdated
 from apogee_labels.catalog.records import ModelRecord, NightOutcome, utc_now
 from apogee_labels.core.errors import BadInputError
 from apogee_labels.core.identity import short
@@ -104,7 +104,7 @@ def count_outdated(workspace: Workspace, model_id: str, regions: Path, *, before
     before
         Only those that were normalised before that moment; default: all.
     """
-    return workspace.catalog.count_outdated(_wanted(model_id, regions), before=before)
+    return workspace.catalog.states.count_outdated(*_wanted(model_id, regions), before=before)
 
 
 def reanalyse(workspace: Workspace, model_id: str, batch: Batch, regions: Path) -> Reanalysed:
@@ -128,7 +128,7 @@ def reanalyse(workspace: Workspace, model_id: str, batch: Batch, regions: Path) 
     OSError
         The model or the catalogue cannot be read now; try again.
     """
-    due = workspace.catalog.outdated(_wanted(model_id, regions), batch.first, batch.end)
+    due = workspace.catalog.states.outdated(*_wanted(model_id, regions), batch.first, batch.end)
     log.info("%s: %d spectra", batch, len(due))
     done, progress = Reanalysed(n_due=len(due)), Progress(log, f"{batch}, spectra", len(due))
     if not due:
@@ -160,19 +160,20 @@ def overtaken_by(workspace: Workspace, outcome: NightOutcome) -> ModelRecord | N
     """
     if not outcome.files:
         return None
-    model = workspace.catalog.model_in_force(workspace.settings.model_name)
+    model = workspace.catalog.models.in_force(workspace.settings.model_name)
     return None if model is None or model.id == outcome.model_id else model
 
 
-def _wanted(model_id: str, regions: Path) -> WantedResults:
+def _wanted(model_id: str, regions: Path) -> tuple[MadeWith, datetime]:
+    """Return the results that every star is to have, and since when a night's run that has one in hand is left alone."""
     kinds = [ResultIdentities.nightly(regions, visits=visits) for visits in (False, True)]
-    return WantedResults(
-        model_id=model_id,
+    made = MadeWith(
         normalizations=[kind.normalization for kind in kinds],
         inference=kinds[0].inference,
+        model_id=model_id,
         reader_version=READER_VERSION,
-        left_since=utc_now() - UNDER_WAY,
     )
+    return made, utc_now() - UNDER_WAY
 
 
 def _together(due: Sequence[Outdated]) -> Iterator[list[str]]:

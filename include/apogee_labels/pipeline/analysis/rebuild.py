@@ -95,7 +95,7 @@ def recorded_parameters(workspace: Workspace, record: NormalizationRecord) -> No
 
 def _find_content(workspace: Workspace, content: str) -> tuple[str, bytes]:
     """Return a path that holds the content, and the content: each is read and digested, whatever the index says."""
-    paths = workspace.catalog.paths_of(content)
+    paths = workspace.catalog.archive.paths_of(content)
     for path, found in _contents(paths):
         if digest_bytes(found) == content:
             return path, found

@@ -70,7 +70,7 @@ def expected_files(workspace: Workspace, telescope: str, mjd: int) -> ExpectedFi
 
 def _of_catalogue(workspace: Workspace, archive: Archive, telescope: str, mjd: int) -> Iterator[ApStarKeys]:
     """Give the keys of the paths on record, of this release and reduction, below this archive."""
-    for path in workspace.catalog.known_paths(telescope, mjd):
+    for path in workspace.catalog.archive.paths_of_night(telescope, mjd):
         try:
             keys = archive.keys(path)
         except ValueError:

@@ -80,7 +80,7 @@ def find_or_fetch(workspace: Workspace, star: Mapping[str, Any], *, use_remote: 
     BadInputError
         It is neither here nor, with `use_remote`, at the remote archive; or the keys name no file.
     OSError
-        The transfer broke off, and may pass; the next one goes on from there where the server can.
+        The transfer broke off, and may pass.
     """
     archive, keys = archive_and_keys(workspace, star)
     path = Path(archive.path(keys))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.archive.names import is_star_name
-from apogee_labels.catalog.records import FileState, ListedState
+from apogee_labels.catalog.records import FileState, FileStatus
 from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.ingest.registration import Glance, look_at, register_arrivals
 from apogee_labels.pipeline.nights.night import states_of
@@ -62,7 +62,7 @@ def look_at_folder(workspace: Workspace, folder: str | Path, *, settle_time: flo
         Seconds for which a file must not have changed.
     """
     glances = dict(_glances(watched_folder(workspace, folder)))
-    known = workspace.catalog.signatures(glances)
+    known = workspace.catalog.archive.signatures(glances)
     new = [
         path for path, glance in glances.items()
         if path not in known or known[path].state not in SETTLED or known[path][:2] != glance
@@ -79,9 +79,9 @@ def list_folder(
     look = look_at_folder(workspace, folder, settle_time=settle_time)
     register_arrivals(workspace, look.new)
     glances = dict(_glances(watched_folder(workspace, folder)))
-    entries = workspace.catalog.indexed(glances).values()
+    entries = workspace.catalog.archive.indexed(glances).values()
     states = states_of(workspace, entries, identities, model_id)
-    due = tuple(sorted(entry.path for entry, state in states.items() if state is ListedState.DUE))
+    due = tuple(sorted(entry.path for entry, state in states.items() if state is FileStatus.DUE))
     log.info(
         "%s: %d apStar files, %d new, %d still being written, %d due (%.1f s)",
         folder, look.n_files, len(look.new), look.n_moving, len(due), time.perf_counter() - started,

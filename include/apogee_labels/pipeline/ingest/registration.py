@@ -45,8 +45,8 @@ def look_at(path: str | Path) -> Glance:
 def register_file(workspace: Workspace, path: str | Path, star: ApStar, glance: Glance) -> None:
     """Put one file that was read in full on record, as a scan would."""
     entry, spectrum = records_of(workspace, path, star, glance)
-    workspace.catalog.record_spectrum(spectrum)
-    workspace.catalog.index_files([entry])
+    workspace.catalog.spectra.record(spectrum)
+    workspace.catalog.archive.index([entry])
 
 
 def records_of(
@@ -86,20 +86,22 @@ def read_arrival(
 def register_arrivals(workspace: Workspace, paths: Iterable[str | Path]) -> None:
     """Put files that have just come on record by their headers, all in one transaction."""
     read = [rows for path in paths if (rows := read_arrival(workspace, path, True, look_at(path)))]
-    workspace.catalog.record_arrivals([spectrum for _, spectrum in read if spectrum], [entry for entry, _ in read])
+    workspace.catalog.archive.record_arrivals(
+        [spectrum for _, spectrum in read if spectrum], [entry for entry, _ in read]
+    )
 
 
 def register_unreadable(workspace: Workspace, path: str | Path, content: str) -> None:
     """Index a path whose content (its digest) cannot be read as a spectrum; one that is gone is known as gone."""
     glance = look_at(path)
     if not Path(path).exists():
-        workspace.catalog.mark_gone([str(path)])
+        workspace.catalog.archive.mark_gone([str(path)])
     elif Path(path).is_file():
         place = _place(workspace, path)
         # A scan may have read the header: then its nights are known, and the rest is what is bad.
-        state = FileState.PRESENT if workspace.catalog.spectrum(content) else FileState.NIGHT_UNKNOWN
+        state = FileState.PRESENT if workspace.catalog.spectra.get(content) else FileState.NIGHT_UNKNOWN
         telescope = place.telescope or UNKNOWN
-        workspace.catalog.index_files([entry_of(path, telescope, place.obj, glance, content, state)])
+        workspace.catalog.archive.index([entry_of(path, telescope, place.obj, glance, content, state)])
 
 
 def entry_of(

@@ -32,7 +32,7 @@ def record_rejection(
         The digest of the content that is bad, or the identity of the product that cannot be made of it; default: the path
         itself, of which there is no content.
     """
-    workspace.catalog.record_rejection(
+    workspace.catalog.rejections.record(
         RejectionRecord(
             subject=subject or subject_of_path(str(path)),
             path=str(path),

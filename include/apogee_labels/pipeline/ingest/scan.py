@@ -24,7 +24,7 @@ from apogee_labels.pipeline.ingest.registration import Glance, entry_of, look_at
 
 if TYPE_CHECKING:
     from apogee_labels.apogee.archive.archive import Archive, FoundFile
-    from apogee_labels.catalog.queries.archive_index import Signature
+    from apogee_labels.catalog.queries.archive import Signature
     from apogee_labels.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -95,10 +95,10 @@ def _scan(workspace: Workspace, archive: Archive, telescope: str, settle_time: f
     progress = _progress(telescope)
     arrivals = _Arrivals(workspace, archive, settle_time)
     n_seen = n_known = 0
-    n_before = workspace.catalog.count_there(telescope)
+    n_before = workspace.catalog.archive.count(telescope)
     walk = archive.walk(telescope)
     while chunk := list(islice(walk, CHUNK)):
-        known = workspace.catalog.signatures(found.path for found in chunk)
+        known = workspace.catalog.archive.signatures(found.path for found in chunk)
         for found in chunk:
             signature = known.get(found.path)
             if _leads_nowhere(found, signature):
@@ -111,13 +111,13 @@ def _scan(workspace: Workspace, archive: Archive, telescope: str, settle_time: f
     arrivals.look_again()
     # Each file that was there is one that was seen, or is looked for: most scans look for none.
     gone = _gone(workspace, telescope) if n_known < n_before else []
-    workspace.catalog.mark_gone(gone)
+    workspace.catalog.archive.mark_gone(gone)
     return Scan(n_seen, arrivals.n_changed, len(gone), time.perf_counter() - started, arrivals.n_writing)
 
 
 def _gone(workspace: Workspace, telescope: str) -> list[str]:
     """Paths of the index where there is nothing now.  Those of other releases are not walked, but they may be there."""
-    return [path for path in workspace.catalog.paths_there(telescope) if not Path(path).exists()]
+    return [path for path in workspace.catalog.archive.paths(telescope) if not Path(path).exists()]
 
 
 def _leads_nowhere(found: FoundFile, known: Signature | None) -> bool:
@@ -193,7 +193,7 @@ class _Arrivals:
             self._flush()
 
     def _flush(self) -> None:
-        self.workspace.catalog.record_arrivals(self.spectra, self.entries)
+        self.workspace.catalog.archive.record_arrivals(self.spectra, self.entries)
         self.entries.clear()
         self.spectra.clear()
 

@@ -79,7 +79,7 @@ def accept_model(
         changed = False
     else:
         # In force first: a verdict without it would keep the sensor quiet for good.
-        changed = workspace.catalog.put_in_force(name, identity, decided_by[:WHO], reason)
+        changed = workspace.catalog.models.put_in_force(name, identity, decided_by[:WHO], reason)
         log.info("model %s %s in force as %s", short(identity), "is now" if changed else "was already", name)
     _decide(workspace, identity, VerdictOutcome.ACCEPTED, reason, decided_by, details)
     return changed
@@ -96,7 +96,7 @@ def refuse_model(
 
 def was_replaced(workspace: Workspace, identity: str) -> bool:
     """Whether the model was in force under the installation's name, and another one is now."""
-    history = workspace.catalog.in_force_history(workspace.settings.model_name)
+    history = workspace.catalog.models.history(workspace.settings.model_name)
     return any(each.model_id == identity for each in history) and history[-1].model_id != identity
 
 
@@ -108,11 +108,11 @@ def question_open(workspace: Workspace, identity: str) -> tuple[bool, str]:
     LookupError
         The model was not validated yet.
     """
-    verdict = workspace.catalog.verdict(identity)
+    verdict = workspace.catalog.models.verdict(identity)
     if verdict is not None:
         return False, f"the verdict is on record: {verdict.outcome}, {verdict.reason}"
     name = workspace.settings.model_name
-    in_force = workspace.catalog.model_in_force(name)
+    in_force = workspace.catalog.models.in_force(name)
     if in_force is not None and in_force.id == identity:
         return False, f"it is in force as {name} already"
     report = _report(workspace, identity)
@@ -149,7 +149,7 @@ def decide(workspace: Workspace, identity: str, rule: str, answer: Answer | None
         or it waits for an answer.
     """
     catalog, name = workspace.catalog, workspace.settings.model_name
-    verdict, in_force = catalog.verdict(identity), catalog.model_in_force(name)
+    verdict, in_force = catalog.models.verdict(identity), catalog.models.in_force(name)
     if in_force is not None and in_force.id == identity:
         report = read_report(workspace, identity)
         if verdict is None:
@@ -164,7 +164,7 @@ def decide(workspace: Workspace, identity: str, rule: str, answer: Answer | None
         log.warning("model %s does not come into force: nobody has approved it", short(identity))
         return None
     accept_model(workspace, identity, *_by(rule, answer, report), details=_details(report, answer))
-    found = catalog.model_in_force(name)
+    found = catalog.models.in_force(name)
     return found if found is not None and found.id == identity else None
 
 
@@ -190,7 +190,7 @@ def go_back(workspace: Workspace, model: str, reason: str, who: str) -> tuple[Mo
         Its file is not there, or damaged.
     """
     catalog, name = workspace.catalog, workspace.settings.model_name
-    chosen = cast("ModelRecord", catalog.choose_model(model.strip()))
+    chosen = cast("ModelRecord", catalog.models.choose(model.strip()))
     try:
         read_model(workspace, chosen.id)
     except FileNotFoundError as fault:
@@ -199,8 +199,8 @@ def go_back(workspace: Workspace, model: str, reason: str, who: str) -> tuple[Mo
             f"{workspace.model_path(chosen.id)}: the model's file is not there: put it back, or train on its training set "
             "again.",
         ) from fault
-    before = catalog.model_in_force(name)
-    changed = catalog.put_in_force(name, chosen.id, who[:WHO], reason)
+    before = catalog.models.in_force(name)
+    changed = catalog.models.put_in_force(name, chosen.id, who[:WHO], reason)
     details = {"put_in_force_by": who, "reason": reason, "instead_of": before.id if before else None}
     # Without a verdict the sensor would have it trained and asked about once more; one that is there stays.
     _decide(workspace, chosen.id, VerdictOutcome.ACCEPTED, f"put in force by {who}: {reason}", who, details)
@@ -237,7 +237,7 @@ def _decide(
     decided_by: str,
     details: Mapping[str, Any] | None,
 ) -> bool:
-    new = workspace.catalog.record_verdict(
+    new = workspace.catalog.models.record_verdict(
         VerdictRecord(
             identity=identity,
             outcome=outcome,

@@ -80,9 +80,9 @@ class ModelRow:
 
 def model_rows(workspace: Workspace) -> list[ModelRow]:
     """Return all models, the newest first."""
-    models = workspace.catalog.models()
-    verdicts = workspace.catalog.verdicts(model.id for model in models)
-    periods = _periods(workspace.catalog.in_force_history())
+    models = workspace.catalog.models.all()
+    verdicts = workspace.catalog.models.verdicts(model.id for model in models)
+    periods = _periods(workspace.catalog.models.history())
     return [
         ModelRow(model, verdicts.get(model.id), periods.get(model.id, ()), read_report(workspace, model.id))
         for model in reversed(models)
@@ -97,9 +97,9 @@ def model_row(workspace: Workspace, beginning: str) -> ModelRow:
     CatalogError
         There is no such model.
     """
-    model = cast("ModelRecord", workspace.catalog.choose_model(beginning))
-    periods = _periods(workspace.catalog.in_force_history())
-    verdict = workspace.catalog.verdict(model.id)
+    model = cast("ModelRecord", workspace.catalog.models.choose(beginning))
+    periods = _periods(workspace.catalog.models.history())
+    verdict = workspace.catalog.models.verdict(model.id)
     return ModelRow(model, verdict, periods.get(model.id, ()), read_report(workspace, model.id))
 
 

@@ -76,7 +76,7 @@ def validate_model(workspace: Workspace, identity: str, tolerances: Tolerances) 
     OSError
         Trouble with the disk or the database that may pass; try again.
     """
-    in_force = workspace.catalog.model_in_force(workspace.settings.model_name)
+    in_force = workspace.catalog.models.in_force(workspace.settings.model_name)
     kept = read_report(workspace, identity)
     if in_force is not None and in_force.id == identity:
         if kept is not None:

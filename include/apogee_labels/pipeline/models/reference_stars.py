@@ -49,13 +49,13 @@ def reference_stars(workspace: Workspace) -> list[ReferenceStar]:
     """
     name, chosen_by = workspace.settings.model_name, workspace.settings.reference_stars
     with workspace.lock(f"reference-stars-{name}"):
-        known = workspace.catalog.reference_stars(name)
+        known = workspace.catalog.reference_stars.find(name)
         if chosen_by is not None:
             return _named(workspace, _names_in(chosen_by), known)
         if known:
             return known
-        workspace.catalog.record_reference_stars(_chosen(workspace, name))
-        return workspace.catalog.reference_stars(name)
+        workspace.catalog.reference_stars.record(_chosen(workspace, name))
+        return workspace.catalog.reference_stars.find(name)
 
 
 def compare_models(workspace: Workspace, new: str, old: str) -> Comparison | None:
@@ -116,12 +116,12 @@ def _chosen(workspace: Workspace, name: str) -> list[ReferenceStar]:
 
     from apogee_labels.cannon.flags import ResultFlag
 
-    model = workspace.catalog.model_in_force(name)
+    model = workspace.catalog.models.in_force(name)
     if model is None:
         return []
     identities = ResultIdentities.nightly(workspace.settings.continuum_regions)
     objs, normalizations, labels = [], [], []
-    for part in workspace.catalog.label_parts(model.id, expected=identities):
+    for part in workspace.catalog.label_tables.parts(model.id, expected=identities):
         values = np.stack([np.asarray(part[label.lower()], dtype=float) for label in model.label_names], axis=-1)
         good = np.isfinite(values).all(axis=1) & (np.asarray(part["snr"]) >= GOOD_SNR)
         good &= (np.asarray(part["result_flags"]) & ~int(ResultFlag.FEW_TRAINING_STARS)) == 0
@@ -157,13 +157,13 @@ def _named(workspace: Workspace, objs: Iterable[str], known: Sequence[ReferenceS
     wanted = list(objs)
     name, normal = workspace.settings.model_name, ResultIdentities.nightly(workspace.settings.continuum_regions)
     stars = {star.obj: star for star in known if star.obj in set(wanted)}
-    made = workspace.catalog.newest_normalizations_of(obj for obj in wanted if obj not in stars)
+    made = workspace.catalog.normalizations.newest_of_stars(obj for obj in wanted if obj not in stars)
     now, new = utc_now(), []
     for obj, records in made.items():
         usable = [record for record in records if record.parameters == normal.normalization]
         if usable:
             new.append(ReferenceStar(name=name, normalization_id=usable[0].id, obj=obj, chosen_at=now))
-    workspace.catalog.record_reference_stars(new)
+    workspace.catalog.reference_stars.record(new)
     stars |= {star.obj: star for star in new}
     if missing := [obj for obj in wanted if obj not in stars]:
         log.warning("%d reference star(s) have no spectrum yet: %s ...", len(missing), ", ".join(missing[:5]))
@@ -186,7 +186,7 @@ def _results(workspace: Workspace, stars: Sequence[ReferenceStar], model: str) -
     for outcome in outcomes:
         if isinstance(outcome.fault, (BadInputError, *GONE)):
             log.warning("reference star %s is left out: %s", short(outcome.subject), outcome.fault)
-        elif (result := workspace.catalog.result(outcome.get().result_id)) is not None:
+        elif (result := workspace.catalog.results.get(outcome.get().result_id)) is not None:
             found[outcome.subject] = _of_result(result)
     return found
 

@@ -64,11 +64,11 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
     with workspace.lock("train"):
         training_attempts.tidy(workspace)
         identity = _identity(path, parameters)
-        verdict = workspace.catalog.verdict(identity)
+        verdict = workspace.catalog.models.verdict(identity)
         if verdict and verdict.outcome is VerdictOutcome.BROKEN:
             training_attempts.forget(workspace, identity)
             raise BadInputError(Reason.BAD_TRAINING_SET, verdict.reason)
-        if workspace.catalog.model(identity) and workspace.model_path(identity).exists():
+        if workspace.catalog.models.get(identity) and workspace.model_path(identity).exists():
             log.info("model %s exists: nothing to train", short(identity))
             training_attempts.forget_attempt(workspace, identity)
             return identity
@@ -88,11 +88,11 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
 
 def training_due(workspace: Workspace, identity: str) -> tuple[bool, str]:
     """Return whether a training is due, and why (not): it has no verdict, or was accepted and nothing is in force."""
-    verdict = workspace.catalog.verdict(identity)
+    verdict = workspace.catalog.models.verdict(identity)
     if verdict is None:
         return True, "no verdict yet"
     name = workspace.settings.model_name
-    if verdict.outcome is VerdictOutcome.ACCEPTED and workspace.catalog.model_in_force(name) is None:
+    if verdict.outcome is VerdictOutcome.ACCEPTED and workspace.catalog.models.in_force(name) is None:
         return True, f"accepted, and no model is in force as {name}"
     return False, f"the verdict is {verdict.outcome}"
 
@@ -134,7 +134,7 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
     product = workspace.model_path(identity)
     model.with_metadata(identity=identity, name=workspace.settings.model_name).write(product)
     n_stars, n_pixels = training_set.flux.shape
-    workspace.catalog.record_model(
+    workspace.catalog.models.record(
         ModelRecord(
             id=identity,
             name=workspace.settings.model_name,
@@ -202,7 +202,7 @@ def _chosen_strength(
 def _decide(
     workspace: Workspace, identity: str, outcome: VerdictOutcome, reason: str, model: str | None, decided_by: str
 ) -> None:
-    workspace.catalog.record_verdict(
+    workspace.catalog.models.record_verdict(
         VerdictRecord(
             identity=identity,
             outcome=outcome,

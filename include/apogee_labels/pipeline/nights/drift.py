@@ -21,7 +21,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from apogee_labels.catalog.queries.drift import FittedSpectrum
+    from apogee_labels.catalog.queries.results import FittedSpectrum
     from apogee_labels.pipeline.identities import ResultIdentities
     from apogee_labels.pipeline.workspace import Workspace
 
@@ -162,7 +162,7 @@ def drift_of_night(
     """
     if model_id is None:
         return None
-    spectra = workspace.catalog.spectra_of_stars(telescope, mjd, model_id, visits=identities.visits)
+    spectra = workspace.catalog.results.of_stars_seen(telescope, mjd, model_id, visits=identities.visits)
 
     def counts(spectrum: FittedSpectrum) -> bool:
         return identities(spectrum.digest, model_id).result_id == spectrum.result_id
@@ -172,7 +172,7 @@ def drift_of_night(
     drift = measured([each for each in spectra if each.result_id in listed or counts(each)], listed, mjd)
     if not drift.measures:
         return drift
-    published = workspace.catalog.summaries_before(telescope, mjd, model_id, NIGHTS_BEFORE)
+    published = workspace.catalog.nights.summaries_before(telescope, mjd, model_id, NIGHTS_BEFORE)
     judged = judge(drift, measures_of_nights(published, visits=drift.visits))
     for sentence in judged.stands_out:
         log.warning("%s, SDSS MJD %d stands out: %s", telescope, mjd, sentence)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.spectra.apstar import READER_VERSION, read_header
-from apogee_labels.catalog.records import ArchiveFile, ListedState, NightFile, subject_of_path, utc_now
+from apogee_labels.catalog.records import ArchiveFile, FileStatus, NightFile, subject_of_path, utc_now
 from apogee_labels.core.errors import BadInputError
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.identities import ResultIdentities
@@ -55,12 +55,12 @@ class NightLook:
 def look_at_night(workspace: Workspace, telescope: str, mjd: int, *, settle_time: float = 0.0) -> NightLook:
     """Scan the archive (see :func:`apogee_labels.pipeline.ingest.scan.scan_archive`): what of a night has come."""
     scan_archive(workspace, telescope, settle_time=settle_time)
-    files = workspace.catalog.files_of_night(telescope, mjd)
+    files = workspace.catalog.archive.files_of_night(telescope, mjd)
     newest = max((entry.mtime_ns for entry in files), default=None)
     return NightLook(
         len(files),
         datetime.fromtimestamp(newest / 1e9, UTC) if newest is not None else None,
-        sum(_may_be_of(entry.path, mjd) for entry in workspace.catalog.files_being_written(telescope)),
+        sum(_may_be_of(entry.path, mjd) for entry in workspace.catalog.archive.files_being_written(telescope)),
         digest_of(files=[[entry.path, entry.digest] for entry in files]),
     )
 
@@ -120,26 +120,28 @@ def list_night(
     """
     started = time.perf_counter()
     scan_archive(workspace, night.telescope, since=since, settle_time=settle_time)
-    states = states_of(workspace, workspace.catalog.files_of_night(night.telescope, night.mjd), identities, model_id)
+    states = states_of(
+        workspace, workspace.catalog.archive.files_of_night(night.telescope, night.mjd), identities, model_id
+    )
     if scope.reprocess:
-        states = dict.fromkeys(states, ListedState.DUE)
+        states = dict.fromkeys(states, FileStatus.DUE)
     others = states_of(
         workspace, _late(workspace, night, scope), identities, None
     )  # an older model's labels are not late
-    late = {entry: state for entry, state in others.items() if state is ListedState.DUE and entry not in states}
+    late = {entry: state for entry, state in others.items() if state is FileStatus.DUE and entry not in states}
     states |= late
-    workspace.catalog.record_listing(
+    workspace.catalog.nights.record_listing(
         night.telescope,
         night.mjd,
         night.run_id,
         model_id,
         [NightFile(path=entry.path, digest=entry.digest, state=state) for entry, state in states.items()],
     )
-    due = tuple(sorted(entry.path for entry, state in states.items() if state is ListedState.DUE))
+    due = tuple(sorted(entry.path for entry, state in states.items() if state is FileStatus.DUE))
     log.info(
         "%s, MJD %d: %d files listed, %d of them late; %d due, %d complete, %d rejected before (%.1f s)",
         night.telescope, night.mjd, len(states), len(late), len(due), *(
-            sum(state is wanted for state in states.values()) for wanted in (ListedState.COMPLETE, ListedState.REJECTED)
+            sum(state is wanted for state in states.values()) for wanted in (FileStatus.COMPLETE, FileStatus.REJECTED)
         ), time.perf_counter() - started,
     )  # fmt: skip
     return due
@@ -150,34 +152,20 @@ def _late(workspace: Workspace, night: NightKey, scope: Scope) -> list[ArchiveFi
     catalog, telescope = workspace.catalog, night.telescope
     before = range(night.mjd - scope.late_nights, night.mjd)
     awaited = set(before[max(0, scope.first_night - before.start) :] if scope.first_night is not None else ())
-    awaited -= catalog.listed_nights(telescope, awaited)
+    awaited -= catalog.nights.listed(telescope, awaited)
     # Runs that catch up together would otherwise all do the same files; what has ended, or is a day old, is no excuse.
-    left = {entry.path for entry in catalog.files_of_nights(telescope, awaited)}
-    left |= catalog.paths_under_way(telescope, night.run_id, utc_now() - UNDER_WAY)
-    late = catalog.files_of_nights(telescope, before) + catalog.files_of_no_night(telescope)
+    left = {entry.path for entry in catalog.archive.files_of_nights(telescope, awaited)}
+    left |= catalog.nights.paths_under_way(telescope, night.run_id, utc_now() - UNDER_WAY)
+    late = catalog.archive.files_of_nights(telescope, before) + catalog.archive.files_of_no_night(telescope)
     return [entry for entry in late if entry.path not in left]
 
 
 def states_of(
     workspace: Workspace, files: Iterable[ArchiveFile], identities: ResultIdentities, model_id: str | None
-) -> dict[ArchiveFile, ListedState]:
+) -> dict[ArchiveFile, FileStatus]:
     """Say what the catalogue knows of each file's present content; without a model, normalised is complete."""
-    files = list(files)
     subjects = {entry: entry.digest or subject_of_path(entry.path) for entry in files}
-    expected = {entry: identities(subject, model_id) for entry, subject in subjects.items()}
-    normalizations = [item.normalization_id for item in expected.values()]
-    rejected = workspace.catalog.rejections([*subjects.values(), *normalizations], READER_VERSION)
-    if model_id is None:
-        complete = set(workspace.catalog.normalizations(normalizations))
-    else:
-        complete = workspace.catalog.results(item.result_id for item in expected.values() if item.result_id)
-
-    def state(entry: ArchiveFile) -> ListedState:
-        normalization, result = expected[entry]
-        if (result or normalization) in complete:
-            return ListedState.COMPLETE
-        if subjects[entry] in rejected or normalization in rejected:
-            return ListedState.REJECTED
-        return ListedState.DUE
-
-    return {entry: state(entry) for entry in files}
+    known = workspace.catalog.contents.known(subjects.values(), identities, model_id, READER_VERSION)
+    complete = FileStatus.NORMALIZED if model_id is None else FileStatus.DONE
+    listed = {complete: FileStatus.COMPLETE, FileStatus.REJECTED: FileStatus.REJECTED}
+    return {entry: listed.get(known[subject].status, FileStatus.DUE) for entry, subject in subjects.items()}

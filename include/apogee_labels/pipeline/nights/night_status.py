@@ -7,22 +7,20 @@ runs found unreadable.  ``done`` is by the model in force and the parameters of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
-from apogee_labels.catalog.queries.file_status import FileStatus, MadeWith, NightRange
-from apogee_labels.catalog.queries.night_status import FileNow, Night, RejectionByPath, RunOfNight
-from apogee_labels.catalog.records import ListedState, RejectionRecord, subject_of_path
-from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
+from apogee_labels.catalog.queries.states import FileNow, MadeWith, NightRange
+from apogee_labels.catalog.records import NIGHT_STATUSES, FileStatus, Night, RunOfNight
+from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.nights.drift import stands_out
-from apogee_labels.pipeline.nights.night_verdict import MEANING, Verdict, verdict
+from apogee_labels.pipeline.nights.night_verdict import MEANING, NightVerdict, night_verdict
 
 if TYPE_CHECKING:
-    from apogee_labels.core.settings import Settings
     from apogee_labels.pipeline.workspace import Workspace
 
 
@@ -44,8 +42,8 @@ class NightStatus:
     model_id: str | None
     files: tuple[FileReport, ...]
     runs: tuple[RunOfNight, ...]
-    listed: Mapping[str, Counter[ListedState]]
-    verdict: Verdict
+    listed: Mapping[str, Counter[FileStatus]]
+    verdict: NightVerdict
 
     @property
     def counts(self) -> Counter[FileStatus]:
@@ -84,7 +82,7 @@ class NightRow:
     night: Night
     counts: Counter[FileStatus]
     last_run: RunOfNight | None
-    verdict: Verdict
+    verdict: NightVerdict
     stands_out: tuple[str, ...] = ()
 
     @property
@@ -110,12 +108,6 @@ class NightRow:
         }
 
 
-def nightly_identities(settings: Settings) -> ResultIdentities:
-    """Return what identifies the products of the nightly DAGs: stacked visits, the installation's regions, defaults."""
-    parameters = NormalizationParameters(regions=settings.continuum_regions, sum_axis=0)
-    return ResultIdentities.of(parameters, InferenceParameters())
-
-
 def night_status(workspace: Workspace, telescope: str, mjd: int, *, now: datetime | None = None) -> NightStatus:
     """Return what became of each file of a night.
 
@@ -127,17 +119,12 @@ def night_status(workspace: Workspace, telescope: str, mjd: int, *, now: datetim
     night = Night(observatory(telescope).telescope, mjd)
     observatory(telescope).interval(mjd)
     nights = NightRange([telescope], mjd, mjd)
-    identities, made = _made(workspace)
-    by_path = _rejected_by_path(workspace, nights, made, identities)
-    found = workspace.catalog.files_now(nights, made)
-    rejected = {file.digest for file in found if file.status is FileStatus.REJECTED and file.digest}
-    by_content = workspace.catalog.rejections(rejected, READER_VERSION)
-    files = tuple(
-        sorted(_reports(found, {each.file.path: each for each in by_path}, by_content), key=lambda file: file.path)
-    )
-    runs = tuple(workspace.catalog.runs_of_nights(nights))
-    judged = verdict(night, Counter(file.status for file in files), runs, now or datetime.now(UTC))
-    return NightStatus(night, made.model_id, files, runs, workspace.catalog.count_listed(night), judged)
+    made, identities = _made(workspace)
+    found = workspace.catalog.states.files(nights, made, identities)
+    files = tuple(sorted((_report(file) for file in found), key=lambda file: file.path))
+    runs = tuple(workspace.catalog.nights.runs(nights))
+    judged = night_verdict(night, Counter(file.status for file in files), runs, now or datetime.now(UTC))
+    return NightStatus(night, made.model_id, files, runs, workspace.catalog.nights.count_listed(night), judged)
 
 
 def nights_overview(
@@ -156,14 +143,10 @@ def nights_overview(
         SDSS MJDs, both included.
     """
     nights = NightRange([observatory(telescope).telescope for telescope in telescopes], first, last)
-    identities, made = _made(workspace)
-    counts = workspace.catalog.count_files(nights, made)
-    for each in _rejected_by_path(workspace, nights, made, identities):
-        of_night = counts[Night(each.file.telescope, each.file.mjd)]
-        of_night[each.file.status] -= 1
-        of_night[FileStatus.REJECTED] += 1
+    made, identities = _made(workspace)
+    counts = workspace.catalog.states.count(nights, made, identities)
     runs: dict[Night, list[RunOfNight]] = {}
-    for run in workspace.catalog.runs_of_nights(nights):
+    for run in workspace.catalog.nights.runs(nights):
         runs.setdefault(Night(run.telescope, run.mjd), []).append(run)
     newest_first = sorted({*counts, *runs}, key=lambda night: (-night.mjd, night.telescope))
     now = now or datetime.now(UTC)
@@ -172,7 +155,7 @@ def nights_overview(
 
 def _row(night: Night, counts: Counter[FileStatus], runs: Sequence[RunOfNight], now: datetime) -> NightRow:
     last = runs[-1] if runs else None
-    return NightRow(night, +counts, last, verdict(night, counts, runs, now), _stands_out(runs))
+    return NightRow(night, counts, last, night_verdict(night, counts, runs, now), _stands_out(runs))
 
 
 def _stands_out(runs: Sequence[RunOfNight]) -> tuple[str, ...]:
@@ -180,44 +163,21 @@ def _stands_out(runs: Sequence[RunOfNight]) -> tuple[str, ...]:
     return stands_out(published[-1].summary) if published else ()
 
 
-def _made(workspace: Workspace) -> tuple[ResultIdentities, MadeWith]:
-    identities = nightly_identities(workspace.settings)
-    model = workspace.catalog.model_in_force(workspace.settings.model_name)
+def _made(workspace: Workspace) -> tuple[MadeWith, ResultIdentities]:
+    identities = ResultIdentities.nightly(workspace.settings.continuum_regions)
+    model = workspace.catalog.models.in_force(workspace.settings.model_name)
     made = MadeWith(
-        normalization=identities.normalization,
+        normalizations=[identities.normalization],
         inference=identities.inference,
         model_id=model.id if model else None,
         reader_version=READER_VERSION,
     )
-    return identities, made
+    return made, identities
 
 
-def _rejected_by_path(
-    workspace: Workspace, nights: NightRange, made: MadeWith, identities: ResultIdentities
-) -> list[RejectionByPath]:
-    """Return the newest such rejection of each file that one holds for."""
-    candidates = workspace.catalog.rejections_by_path(nights, made)
-    return list({each.file: each for each in candidates if _holds(each, identities)}.values())
-
-
-def _holds(rejection: RejectionByPath, identities: ResultIdentities) -> bool:
-    """Whether a rejection is about this content's normalisation, or about a path at which nothing was found since."""
-    file = rejection.file
-    if rejection.subject == subject_of_path(file.path):
-        return file.digest is None or rejection.created >= file.scanned_at
-    return file.digest is not None and rejection.subject == identities(file.digest, None).normalization_id
-
-
-def _reports(
-    files: Iterable[FileNow], by_path: Mapping[str, RejectionByPath], by_content: Mapping[str, RejectionRecord]
-) -> Iterator[FileReport]:
-    for file in files:
-        rejection = by_path.get(file.path) or by_content.get(file.digest or "")
-        if rejection is None:
-            yield FileReport(file.path, file.status, "", MEANING[file.status])
-        else:
-            message = rejection.message.removeprefix(f"{file.path}: ")
-            yield FileReport(file.path, FileStatus.REJECTED, rejection.reason.value, message)
+def _report(file: FileNow) -> FileReport:
+    message = file.message.removeprefix(f"{file.path}: ") or MEANING[file.status]
+    return FileReport(file.path, file.status, file.reason.value if file.reason else "", message)
 
 
 def _night_as_json(night: Night) -> dict[str, object]:
@@ -234,7 +194,7 @@ def _night_as_json(night: Night) -> dict[str, object]:
 
 
 def _counts_as_json(counts: Mapping[FileStatus, int]) -> dict[str, int]:
-    return {status.value: counts.get(status, 0) for status in FileStatus}
+    return {status.value: counts.get(status, 0) for status in NIGHT_STATUSES}
 
 
 def _run_as_json(run: RunOfNight) -> dict[str, object]:

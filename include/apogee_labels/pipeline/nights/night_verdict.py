@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apogee_labels.apogee.archive.nights import observatory
-from apogee_labels.catalog.queries.file_status import KEEPS_OPEN, FileStatus
-from apogee_labels.catalog.queries.night_status import Night, RunOfNight
+from apogee_labels.catalog.records import KEEPS_OPEN, NIGHT_STATUSES, FileStatus, Night, RunOfNight
 
 MEANING: Mapping[FileStatus, str] = {
     FileStatus.DONE: "it has a result by the model in force",
@@ -17,28 +16,30 @@ MEANING: Mapping[FileStatus, str] = {
     FileStatus.UNDER_WAY: "a run took it, and has not published yet",
     FileStatus.WRITING: "it is still being written: no run takes it",
     FileStatus.WAITING: "no run has taken it since its content came",
-    FileStatus.NO_MODEL: "normalised, and no model is in force",
+    FileStatus.NORMALIZED: "normalised, and no model is in force",
     FileStatus.OUTDATED: "normalised, and taken by a run of another model than the one in force",
     FileStatus.GONE: "not in the archive any more: what was made of it stays",
 }
 """What each state of a file means, for people."""
 
-NAMES: Mapping[FileStatus, str] = {status: status.value.replace("_", " ") for status in FileStatus} | {
+NAMES: Mapping[FileStatus, str] = {status: status.value.replace("_", " ") for status in NIGHT_STATUSES} | {
     FileStatus.WRITING: "being written",
-    FileStatus.NO_MODEL: "without a model",
+    FileStatus.NORMALIZED: "without a model",
 }
 """The states as they are counted in a sentence: ``3 failed, 2 waiting``."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class NightVerdict:
     """Whether a night is done, and a sentence that says why not and what to do."""
 
     is_done: bool
     sentence: str
 
 
-def verdict(night: Night, counts: Mapping[FileStatus, int], runs: Sequence[RunOfNight], now: datetime) -> Verdict:
+def night_verdict(
+    night: Night, counts: Mapping[FileStatus, int], runs: Sequence[RunOfNight], now: datetime
+) -> NightVerdict:
     """Judge a night by how many of its files have which state, and by its runs (the last one last).
 
     A night is done when a run has published it and every file that is there has a result or a rejection.
@@ -47,25 +48,27 @@ def verdict(night: Night, counts: Mapping[FileStatus, int], runs: Sequence[RunOf
     still_open = [status for status in KEEPS_OPEN if counts.get(status)]
     if still_open:
         counted = ", ".join(f"{counts[status]} {NAMES[status]}" for status in still_open)
-        return Verdict(False, f"Not done: {counted}. {_advice(still_open[0], last)}")
+        return NightVerdict(False, f"Not done: {counted}. {_advice(still_open[0], last)}")
     if last is None:
         return _without_a_run(night, counts, now)
     if last.published_at is None:
-        return Verdict(False, f"Not done: {_under_way(last)}")
+        return NightVerdict(False, f"Not done: {_under_way(last)}")
     done, rejected = counts.get(FileStatus.DONE, 0), counts.get(FileStatus.REJECTED, 0)
     if not done + rejected:
-        return Verdict(True, "Done: the night had no files.")
-    return Verdict(True, f"Done: {done} file(s) with labels, {rejected} rejected.")
+        return NightVerdict(True, "Done: the night had no files.")
+    return NightVerdict(True, f"Done: {done} file(s) with labels, {rejected} rejected.")
 
 
-def _without_a_run(night: Night, counts: Mapping[FileStatus, int], now: datetime) -> Verdict:
+def _without_a_run(night: Night, counts: Mapping[FileStatus, int], now: datetime) -> NightVerdict:
     end = observatory(night.telescope).interval(night.mjd)[1]
     if now < end:
-        return Verdict(False, f"Not done: the night is not over before {end:%Y-%m-%d %H:%M} UTC.")
+        return NightVerdict(False, f"Not done: the night is not over before {end:%Y-%m-%d %H:%M} UTC.")
     there = counts.get(FileStatus.DONE, 0) + counts.get(FileStatus.REJECTED, 0)
     if there:
-        return Verdict(False, f"Not done: its {there} file(s) are, but no run has published the night. Backfill it.")
-    return Verdict(False, "Not done: no run has looked for its files. Backfill it.")
+        return NightVerdict(
+            False, f"Not done: its {there} file(s) are, but no run has published the night. Backfill it."
+        )
+    return NightVerdict(False, "Not done: no run has looked for its files. Backfill it.")
 
 
 def _advice(status: FileStatus, last: RunOfNight | None) -> str:
@@ -86,7 +89,7 @@ def _advice(status: FileStatus, last: RunOfNight | None) -> str:
         )
     return {
         FileStatus.WRITING: "Wait until they are whole, and run the night again if the next night's run does not take them.",
-        FileStatus.NO_MODEL: "Put a model in force with the DAG cannon_training: cannon_reanalysis infers them by it.",
+        FileStatus.NORMALIZED: "Put a model in force with the DAG cannon_training: cannon_reanalysis infers them by it.",
         FileStatus.OUTDATED: "The DAG cannon_reanalysis infers them by the model in force: wait for it, or start it.",
     }[status]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.archive.nights import observatory
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
-from apogee_labels.catalog.records import FileOutcome, ModelRecord, NightOutcome
+from apogee_labels.catalog.records import OUTCOMES, FileStatus, ModelRecord, NightOutcome
 from apogee_labels.core.identity import short
 from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.nights.drift import NightDrift, drift_of_night
@@ -56,12 +56,12 @@ class NightSummary:
         lines = [
             f"===== Night summary: {night} =====",
             f"Listed {len(self.outcome.files)} file(s), with {model}, of which:",
-            f"* {counts[FileOutcome.ALREADY_COMPLETE]} already complete: no work was done for them",
-            f"* {counts[FileOutcome.DONE]} done",
-            f"* {counts[FileOutcome.NO_MODEL]} normalised, waiting for a model",
+            f"* {counts[FileStatus.COMPLETE]} already complete: no work was done for them",
+            f"* {counts[FileStatus.DONE]} done",
+            f"* {counts[FileStatus.NORMALIZED]} normalised, waiting for a model",
             f"* {self.n_made_twice} done twice, here or by another run that met the same files; recorded once",
-            *self._named(FileOutcome.REJECTED, "rejected"),
-            *self._named(FileOutcome.UNFINISHED, "unfinished: clear their failed tasks, or see the tasks' logs"),
+            *self._named(FileStatus.REJECTED, "rejected"),
+            *self._named(FileStatus.FAILED, "unfinished: clear their failed tasks, or see the tasks' logs"),
             f"Table: {self.table} ({self.n_stars} star(s))",
             *(self.drift.lines() if self.drift else ()),
             f"===== {self._verdict()} =====",
@@ -71,9 +71,9 @@ class NightSummary:
     def fault(self, *, max_rejected_share: float) -> str | None:
         """Return why a person must act, or None."""
         counts, listed = self.outcome.counts, len(self.outcome.files)
-        if unfinished := counts[FileOutcome.UNFINISHED]:
+        if unfinished := counts[FileStatus.FAILED]:
             return f"{unfinished} of {listed} files have neither a result nor a rejection: clear their failed tasks."
-        rejected = counts[FileOutcome.REJECTED]
+        rejected = counts[FileStatus.REJECTED]
         if listed and rejected > max_rejected_share * listed:
             return (
                 f"{rejected} of {listed} files were rejected, more than the tolerated share of {max_rejected_share:g}: "
@@ -83,7 +83,7 @@ class NightSummary:
 
     def as_json(self) -> dict[str, object]:
         """Return the counts, for the catalogue and the task's return value."""
-        counts = {outcome.value: count for outcome, count in self.outcome.counts.items()}
+        counts = {OUTCOMES[outcome]: count for outcome, count in self.outcome.counts.items()}
         return {
             "telescope": self.outcome.telescope,
             "mjd": self.outcome.mjd,
@@ -97,7 +97,7 @@ class NightSummary:
             "drift": self.drift.as_json() if self.drift else None,
         }
 
-    def _named(self, outcome: FileOutcome, title: str) -> list[str]:
+    def _named(self, outcome: FileStatus, title: str) -> list[str]:
         files = self.outcome.having(outcome)
         messages = [file.message.removeprefix(f"{file.path}: ") for file in files]
         reasons = [
@@ -111,11 +111,11 @@ class NightSummary:
 
     def _verdict(self) -> str:
         counts = self.outcome.counts
-        if counts[FileOutcome.UNFINISHED]:
+        if counts[FileStatus.FAILED]:
             return "This night is not done"
         if not self.outcome.files:
             return "This night had no files"
-        if not counts[FileOutcome.DONE] and not counts[FileOutcome.NO_MODEL]:
+        if not counts[FileStatus.DONE] and not counts[FileStatus.NORMALIZED]:
             return "This night was done already: nothing was to do"
         return "This night is done"
 
@@ -129,22 +129,22 @@ def publish_night(workspace: Workspace, night: NightKey, identities: ResultIdent
         The run never listed its files: its listing failed.
     """
     site = observatory(night.telescope)
-    outcome = workspace.catalog.night_outcome(
+    outcome = workspace.catalog.nights.outcome(
         night.telescope, night.mjd, night.run_id, expected=identities, reader_version=READER_VERSION
     )
     product = write_night_table(workspace, night.telescope, night.mjd, outcome.model_id, identities)
     for mjd in _other_nights(workspace, night, outcome, visits=identities.visits):
         write_night_table(workspace, night.telescope, mjd, outcome.model_id, identities)
-    listing = workspace.catalog.listing(night.telescope, night.mjd, night.run_id)
+    listing = workspace.catalog.nights.listing(night.telescope, night.mjd, night.run_id)
     results = [file.result_id for file in outcome.files if file.result_id]
-    twice = workspace.catalog.made_again(results, listing.listed_at) if listing else 0
+    twice = workspace.catalog.duplicates.count_since(results, listing.listed_at) if listing else 0
     drift = drift_of_night(workspace, night.telescope, night.mjd, outcome.model_id, results, identities)
     evening = site.local_date(night.mjd)
     summary = NightSummary(
         outcome, evening, site.timezone, product.path, product.n_stars, twice, drift,
         product.content if product.written else "", product.written,
     )  # fmt: skip
-    workspace.catalog.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
+    workspace.catalog.nights.record_publication(night.telescope, night.mjd, night.run_id, summary.as_json())
     return summary
 
 
@@ -153,8 +153,8 @@ def _other_nights(workspace: Workspace, night: NightKey, outcome: NightOutcome, 
 
     It came late, was seen again, or what its file holds now is bad, or lacks a visit that it had: then it is listed still.
     """
-    news = [file.path for kind in (FileOutcome.DONE, FileOutcome.REJECTED) for file in outcome.having(kind)]
-    others = workspace.catalog.nights_of_stars(news) - {night.mjd}
+    news = [file.path for kind in (FileStatus.DONE, FileStatus.REJECTED) for file in outcome.having(kind)]
+    others = workspace.catalog.archive.nights_of_stars(news) - {night.mjd}
     return sorted(mjd for mjd in others if workspace.night_path(night.telescope, mjd, visits=visits).exists())
 
 
@@ -185,9 +185,9 @@ def _model_of_table(workspace: Workspace, path: Path, model_id: str | None) -> M
     """
     from apogee_labels.fits.table_files import kept_header
 
-    in_force = workspace.catalog.model_in_force(workspace.settings.model_name)
+    in_force = workspace.catalog.models.in_force(workspace.settings.model_name)
     there = kept_header(path)
     if in_force and there and there.get("MODEL") == in_force.id != model_id:
         log.info("%s is by model %s, which came into force since: it stays so", path.name, short(in_force.id))
         return in_force
-    return workspace.catalog.model(model_id) if model_id else None
+    return workspace.catalog.models.get(model_id) if model_id else None

@@ -64,7 +64,7 @@ def write_labels(
     Parameters
     ----------
     parts
-        As :meth:`apogee_labels.catalog.queries.label_tables.LabelTables.label_parts` gives them: by star.
+        As :meth:`apogee_labels.catalog.queries.label_tables.LabelTables.parts` gives them: by star.
     model
         Whose labels these are; None: none was in force, and the table is empty.
     header

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from apogee_labels.catalog.queries.night_status import Night
+from apogee_labels.catalog.records import Night
 from apogee_labels.core.identity import short
 from apogee_labels.core.progress import with_progress
 from apogee_labels.pipeline.identities import ResultIdentities
@@ -60,7 +60,7 @@ def republish(workspace: Workspace, model_id: str, regions: Path, *, since: date
         a result came looks newer than it is.
     """
     kinds = {visits: ResultIdentities.nightly(regions, visits=visits) for visits in (False, True)}
-    found = workspace.catalog.newest_results(model_id, [kind.normalization for kind in kinds.values()])
+    found = workspace.catalog.states.newest_results(model_id, [kind.normalization for kind in kinds.values()])
     newest = dict(zip(kinds, found, strict=True))
     summaries = []
     if any(

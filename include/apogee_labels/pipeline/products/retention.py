@@ -164,12 +164,12 @@ class _Judge:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._present_method: dict[str, bool] = {}
-        self._references = workspace.catalog.reference_spectra()
+        self._references = workspace.catalog.reference_stars.normalizations()
 
     def kinds(self, files: Sequence[_File]) -> Iterator[tuple[_File, Kind]]:
         catalog = self._workspace.catalog
-        records = catalog.normalizations(file.path.stem for file in files if file.path.suffix == ".fits")
-        holders = catalog.files_with({record.digest for record in records.values()})
+        records = catalog.normalizations.find(file.path.stem for file in files if file.path.suffix == ".fits")
+        holders = catalog.archive.files_with({record.digest for record in records.values()})
         for file in files:
             if file.path.suffix == ".part":
                 yield file, Kind.PART

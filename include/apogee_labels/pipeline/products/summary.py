@@ -50,7 +50,7 @@ def publish_summary(
         `model` is not one.
     """
     catalog = workspace.catalog
-    chosen = catalog.choose_model(model) if model else catalog.model_in_force(workspace.settings.model_name)
+    chosen = catalog.models.choose(model) if model else catalog.models.in_force(workspace.settings.model_name)
     if chosen is None:
         log.warning("no model named %s is in force: there is nothing to summarise", workspace.settings.model_name)
         return []
@@ -64,7 +64,7 @@ def _publish(workspace: Workspace, model: ModelRecord, identities: ResultIdentit
     """Write one table; None where there is not a single visit, and never was."""
     path = workspace.summary_path(model.id, visits=identities.visits)
     with workspace.lock(path.stem):
-        parts = workspace.catalog.label_parts(model.id, visits=identities.visits, expected=identities)
+        parts = workspace.catalog.label_tables.parts(model.id, visits=identities.visits, expected=identities)
         first = next(parts)
         if identities.visits and not len(first) and not path.exists():
             return None

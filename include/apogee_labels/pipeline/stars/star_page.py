@@ -31,7 +31,7 @@ def write_star_page(workspace: Workspace, obj: str, folder: str | Path) -> Path:
     from apogee_labels.cannon.plots.page import figure_element, write_page, write_script
     from apogee_labels.pipeline.stars.visit_plots import labels_of_visits
 
-    figure = labels_of_visits(workspace.catalog.history(obj))
+    figure = labels_of_visits(workspace.catalog.label_tables.history(obj))
     folder = Path(folder)
     path = folder / f"{re.sub(r'[^A-Za-z0-9+-]', '_', obj)}.html"
     write_script(folder)

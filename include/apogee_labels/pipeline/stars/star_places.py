@@ -47,7 +47,7 @@ def places_of(workspace: Workspace, stars: Sequence[Mapping[str, str]]) -> list[
     """
     places = [_place(workspace, star) for star in stars]
     unknown = {star["obj"] for star, place in zip(stars, places, strict=True) if place.path is None}
-    indexed = workspace.catalog.paths_of_stars(unknown)
+    indexed = workspace.catalog.archive.paths_of_stars(unknown)
     if several := [obj for obj, paths in indexed.items() if len(paths) > 1]:
         log.info(
             "%d stars have several files, and their keys do not say which is meant: %s, ...", len(several), several[0]

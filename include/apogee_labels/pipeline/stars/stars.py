@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
-from apogee_labels.catalog.records import ResultRecord, subject_of_path
+from apogee_labels.catalog.records import FileStatus, ResultRecord, subject_of_path
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_file
 from apogee_labels.pipeline.identities import ResultIdentities
@@ -63,50 +63,48 @@ def _outcome(
     workspace: Workspace, star: Mapping[str, Any], identities: ResultIdentities, model_id: str | None
 ) -> StarOutcome:
     obj = str(star.get("obj"))
+    absent = None
     try:
         path = local_path(workspace, star)
         content = digest_file(path)
     except BadInputError as fault:
         return StarOutcome(obj, reason=fault.reason, message=fault.message)
-    except FileNotFoundError:
-        return _absent(workspace, obj, str(path))
-    except OSError:
+    except OSError as fault:
         content = subject_of_path(str(path))
-    return _of_content(workspace, obj, content, identities, model_id)
+        if isinstance(fault, FileNotFoundError):
+            absent = StarOutcome(obj, reason=Reason.MISSING, message=f"did not come: there is no {path}.")
+    (outcome,) = _of_contents(workspace, [(obj, content)], identities, model_id)
+    return absent if absent and outcome.reason is None else outcome
 
 
 def file_outcomes(
     workspace: Workspace, paths: Sequence[str], identities: ResultIdentities, model_id: str | None
 ) -> list[StarOutcome]:
     """Return what the catalogue knows of the files at these paths, in their order, each named by its star."""
-    indexed = workspace.catalog.indexed(paths)
-    outcomes = []
+    indexed = workspace.catalog.archive.indexed(paths)
+    stars = []
     for path in paths:
         entry = indexed.get(path)
         content = (entry.digest if entry else None) or subject_of_path(path)
-        obj = entry.obj if entry else Path(path).name
-        outcomes.append(_of_content(workspace, obj, content, identities, model_id))
+        stars.append((entry.obj if entry else Path(path).name, content))
+    return _of_contents(workspace, stars, identities, model_id)
+
+
+def _of_contents(
+    workspace: Workspace, stars: Sequence[tuple[str, str]], identities: ResultIdentities, model_id: str | None
+) -> list[StarOutcome]:
+    """Return what is known of each star's content, or of its path that has none."""
+    known = workspace.catalog.contents.known((content for _, content in stars), identities, model_id, READER_VERSION)
+    outcomes = []
+    for obj, content in stars:
+        found = known[content]
+        if found.expected.result_id and found.status is FileStatus.DONE:
+            outcomes.append(StarOutcome(obj, workspace.catalog.results.get(found.expected.result_id)))
+        elif found.rejection:
+            outcomes.append(StarOutcome(obj, reason=found.rejection.reason, message=found.rejection.message))
+        elif model_id is None and found.status is FileStatus.NORMALIZED:
+            message = "normalised, but there is no model: see the task train."
+            outcomes.append(StarOutcome(obj, reason=Reason.BAD_MODEL, message=message))
+        else:
+            outcomes.append(StarOutcome(obj))
     return outcomes
-
-
-def _of_content(
-    workspace: Workspace, obj: str, content: str, identities: ResultIdentities, model_id: str | None
-) -> StarOutcome:
-    expected = identities(content, model_id)
-    if expected.result_id and (result := workspace.catalog.result(expected.result_id)):
-        return StarOutcome(obj, result)
-    rejected = workspace.catalog.rejections([content, expected.normalization_id], READER_VERSION)
-    for rejection in rejected.values():
-        return StarOutcome(obj, reason=rejection.reason, message=rejection.message)
-    if model_id is None and workspace.catalog.normalization(expected.normalization_id):
-        return StarOutcome(
-            obj, reason=Reason.BAD_MODEL, message="normalised, but there is no model: see the task train."
-        )
-    return StarOutcome(obj)
-
-
-def _absent(workspace: Workspace, obj: str, path: str) -> StarOutcome:
-    rejected = workspace.catalog.rejections([subject_of_path(path)], READER_VERSION)
-    for rejection in rejected.values():
-        return StarOutcome(obj, reason=rejection.reason, message=rejection.message)
-    return StarOutcome(obj, reason=Reason.MISSING, message=f"did not come: there is no {path}.")

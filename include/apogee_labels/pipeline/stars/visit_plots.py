@@ -36,8 +36,7 @@ def labels_of_visits(history: Table) -> Figure:
     Parameters
     ----------
     history
-        What :meth:`apogee_labels.catalog.Catalog.history` gives.  Only its current rows count, and of those the rows
-        of one model:
+        What ``catalog.label_tables.history(obj)`` gives.  Only its current rows count, and of those the rows of one model:
         that of the newest result of visits.
 
     Raises

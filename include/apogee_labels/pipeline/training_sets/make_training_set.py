@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from apogee_labels.catalog.db.part import chunks
+from apogee_labels.catalog.db.rows import chunks
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_file, digest_of, short
 from apogee_labels.pipeline.analysis.normalize import normalize_files

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
 from apogee_labels.apogee.spectra.masks import UNFIT_STAR
-from apogee_labels.catalog.records import NormalizationRecord
+from apogee_labels.catalog.records import FileStatus, NormalizationRecord
 from apogee_labels.core.errors import BadInputError
 from apogee_labels.core.identity import digest_file
 from apogee_labels.core.progress import with_progress
 from apogee_labels.pipeline.analysis.rebuild import read_or_rebuild
-from apogee_labels.pipeline.identities import normalization_id
+from apogee_labels.pipeline.identities import ResultIdentities
 from apogee_labels.pipeline.training_sets.training_plan import PlannedStar, TrainingPlan
 from apogee_labels.pipeline.training_sets.training_spectra import absent_reason, places_by_star
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.io.normalized import NormalizedSpectrum
+    from apogee_labels.catalog.queries.contents import KnownContent
     from apogee_labels.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -94,41 +95,29 @@ def _products(workspace: Workspace, plan: TrainingPlan) -> tuple[list[_Found], C
     here = {
         star.obj: str(path) for star in plan.stars if (path := places[star.obj].path) is not None and path.is_file()
     }
-    indexed = {path: entry.digest for path, entry in workspace.catalog.indexed(here.values()).items() if entry.digest}
-    known = _Known(workspace, plan.normalization, indexed)
+    indexed = {
+        path: entry.digest for path, entry in workspace.catalog.archive.indexed(here.values()).items() if entry.digest
+    }
+    known = _known(workspace, plan.normalization, indexed)
     # A file that the index knows by another content, or not at all, is looked at itself.
-    known.add({path: digest_file(path) for path in here.values() if path not in known.records | known.reasons})
-    left_out.update(known.reasons[path] for path in here.values() if path in known.reasons)
-    unfinished = [obj for obj, path in here.items() if path not in known.records | known.reasons]
+    others = {path: digest_file(path) for path in here.values() if path not in known}
+    known |= _known(workspace, plan.normalization, others)
+    unfinished = [obj for obj, path in here.items() if path not in known]
     if unfinished:
         raise UnfinishedSpectraError(
             f"{len(unfinished)} of {len(plan.stars)} stars have a file that is neither normalised nor rejected, first "
             f"{unfinished[0]}: run the tasks that normalise them again."
         )
-    stars = [star for star in plan.stars if here.get(star.obj) in known.records]
-    return [_Found(star, known.records[here[star.obj]]) for star in stars], left_out
+    left_out.update(str(fault.reason) for path in here.values() if (fault := known[path].rejection))
+    records = {obj: record for obj, path in here.items() if (record := known[path].normalization)}
+    return [_Found(star, records[star.obj]) for star in plan.stars if star.obj in records], left_out
 
 
-class _Known:
-    """What the catalogue knows of files by path: the record of the normalised spectrum, or why there is none."""
-
-    def __init__(self, workspace: Workspace, parameters: dict[str, Any], contents: Mapping[str, str]) -> None:
-        self.workspace, self.parameters = workspace, parameters
-        self.records: dict[str, NormalizationRecord] = {}
-        self.reasons: dict[str, str] = {}
-        self.add(contents)
-
-    def add(self, contents: Mapping[str, str]) -> None:
-        """Ask about the contents (digests) of some paths."""
-        identities = {content: normalization_id(content, self.parameters) for content in contents.values()}
-        records = self.workspace.catalog.normalizations(identities.values())
-        rejections = self.workspace.catalog.rejections([*identities, *identities.values()], READER_VERSION)
-        for path, content in contents.items():
-            rejection = rejections.get(content) or rejections.get(identities[content])
-            if record := records.get(identities[content]):
-                self.records[path] = record
-            elif rejection is not None:
-                self.reasons[path] = str(rejection.reason)
+def _known(workspace: Workspace, parameters: dict[str, Any], contents: Mapping[str, str]) -> dict[str, KnownContent]:
+    """Return what is known of the contents (digests) of some paths, by path; left out is what is still due."""
+    identities = ResultIdentities(parameters, {})
+    known = workspace.catalog.contents.known(contents.values(), identities, None, READER_VERSION)
+    return {path: known[each] for path, each in contents.items() if known[each].status is not FileStatus.DUE}
 
 
 def _unfit(plan: TrainingPlan, spectrum: NormalizedSpectrum) -> str:

@@ -64,7 +64,7 @@ def absent_reason(workspace: Workspace, places: Mapping[str, Place]) -> Counter[
 
     absent = [place.path for place in places.values() if not place.is_here]
     subjects = {subject_of_path(str(path)): path for path in absent if path is not None}
-    rejected = workspace.catalog.rejections(subjects, READER_VERSION)
+    rejected = workspace.catalog.rejections.find(subjects, READER_VERSION)
     reasons = [
         rejected[subject].reason if subject in rejected else Reason.MISSING
         for subject in (subject_of_path(str(path)) if path is not None else "" for path in absent)

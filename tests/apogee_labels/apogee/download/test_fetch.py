@@ -12,7 +12,7 @@ import pytest
 
 from apogee_labels.apogee.archive.archive import ApStarKeys, Archive
 from apogee_labels.apogee.download import remote as asking
-from apogee_labels.apogee.download.fetch import FetchError, fetch_apstar
+from apogee_labels.apogee.download.fetch import FetchError, fetch_apstar, is_at_remote
 from apogee_labels.apogee.spectra.apstar import read_apstar
 from apogee_labels.core.errors import BadInputError, Reason
 from tests.support.archive_server import Remote, serve
@@ -220,3 +220,46 @@ def test_a_healpix_path_is_asked_for(remote: Remote, tmp_path: Path, build_apsta
     path = fetch_apstar(Archive(tmp_path / "sas", "sdss5", "1.3"), keys, remote_base=remote.base)
     assert remote.asked == [url]
     assert read_apstar(path).healpix == 87654
+
+
+def _netrc(home: Path) -> None:
+    home.mkdir()
+    netrc = home / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login sdss password secret\nmachine localhost login other password secret2\n")
+    netrc.chmod(0o600)
+
+
+def test_credentials_do_not_follow_a_redirection_to_another_host(
+    remote: Remote, archive: Archive, served: bytes
+) -> None:
+    _netrc(Path.home())
+    with serve("localhost") as elsewhere:
+        elsewhere.files = remote.files
+        remote.redirect = elsewhere.base
+        assert fetch_apstar(archive, KEYS, remote_base=remote.base).read_bytes() == served
+        assert is_at_remote(archive, KEYS, remote.base)
+        assert [request.get("Authorization") for request in elsewhere.requests] == [None, None]
+    assert all(request["Authorization"] == "Basic c2RzczpzZWNyZXQ=" for request in remote.requests)
+
+
+def test_a_redirection_on_the_same_server_keeps_them(remote: Remote, archive: Archive, served: bytes) -> None:
+    _netrc(Path.home())
+    remote.credentials, remote.statuses, remote.redirect = "sdss:secret", [302, 200], remote.base
+    assert fetch_apstar(archive, KEYS, remote_base=remote.base).read_bytes() == served
+
+
+@pytest.mark.parametrize("heads", [True, False])
+def test_whether_the_server_has_a_file(remote: Remote, archive: Archive, served: bytes, heads: bool) -> None:
+    remote.heads = heads
+    assert is_at_remote(archive, KEYS, remote.base)
+    assert not heads or remote.sent == 0
+    remote.files.clear()
+    assert not is_at_remote(archive, KEYS, remote.base)
+    remote.status = 503
+    with pytest.raises(FetchError, match="HTTP 503"):
+        is_at_remote(archive, KEYS, remote.base)
+    remote.status = 401
+    with pytest.raises(PermissionError, match="netrc"):
+        is_at_remote(archive, KEYS, remote.base)
+    assert not archive.root.exists()
+    assert served

@@ -9,6 +9,7 @@ import os
 import pickle
 import pickletools
 import struct
+import tracemalloc
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -237,6 +238,26 @@ def test_attacks_by_hand(name: str, marker: Path) -> None:
     content, refused = PROGRAMS[name]
     with pytest.raises(BadInputError, match=refused):
         load_arrays(content)
+
+
+@pytest.mark.parametrize("put", [b"r\x00\x00\x00\x04", b"p67108864\n"], ids=["LONG_BINPUT", "PUT"])
+def test_a_memo_of_more_places_than_bytes_is_refused(put: bytes) -> None:
+    """Python takes the memory for all places below the one that is named: a gigabyte for nine bytes."""
+    with pytest.raises(BadInputError, match="a memo of more places than the file has bytes"):
+        load_arrays(b"\x80\x02}" + put + b".")
+
+
+def test_an_array_of_any_shape_takes_no_memory() -> None:
+    """An Unpickler that calls numpy's own functions makes 2 GB of these bytes."""
+    huge = HEAD + stack_global("numpy", "ndarray") + b"J\0\0\0\x10\x85"
+    made = HEAD + short("a") + stack_global("numpy._core.multiarray", "_reconstruct") + huge[len(HEAD) :]
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInputError, match="an array without its content"):
+            load_arrays(b"\x80\x04}" + made[len(HEAD) :] + b"C\x01d\x87Rs.")
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_extension_that_is_registered_and_cached_is_refused(marker: Path) -> None:

@@ -32,8 +32,8 @@ def test_json_is_the_same_text_for_the_same_value() -> None:
 
 
 def test_parameters_are_stored_as_canonical_json(catalog: Catalog) -> None:
-    catalog.record_spectrum(spectrum())
-    catalog.record_normalization(normalization(content("star")))
+    catalog.spectra.record(spectrum())
+    catalog.normalizations.record(normalization(content("star")))
     with catalog._database.read() as connection:
         stored = connection.execute(text("SELECT CAST(parameters AS TEXT) FROM normalization")).scalar()
     assert stored == '{"length":1400.0,"order":3,"sum_axis":0}'
@@ -41,23 +41,23 @@ def test_parameters_are_stored_as_canonical_json(catalog: Catalog) -> None:
 
 def test_times_come_back_in_utc_to_the_microsecond(catalog: Catalog) -> None:
     local = datetime(2024, 3, 1, 21, 5, 6, 123456, tzinfo=timezone(timedelta(hours=-7)))
-    catalog.index_files([archive_file(scanned_at=local)])
-    found = catalog.indexed()["/sas/star.fits"].scanned_at
+    catalog.archive.index([archive_file(scanned_at=local)])
+    found = catalog.archive.indexed()["/sas/star.fits"].scanned_at
     assert found == local
     assert found.tzinfo is UTC
 
 
 def test_a_time_without_a_zone_is_refused(catalog: Catalog) -> None:
     with pytest.raises(Exception, match="expected a time with a zone, got 2024-03-01T00:00:00"):
-        catalog.index_files([archive_file(scanned_at=datetime(2024, 3, 1))])
-    assert catalog.indexed() == {}
+        catalog.archive.index([archive_file(scanned_at=datetime(2024, 3, 1))])
+    assert catalog.archive.indexed() == {}
 
 
 def test_a_state_that_is_none_is_refused(catalog: Catalog) -> None:
     with pytest.raises(Exception, match="'vanished' is not a valid FileState"):
-        catalog.index_files([archive_file(state="vanished")])
-    catalog.index_files([archive_file(state="gone")])
-    assert catalog.indexed()["/sas/star.fits"].state is FileState.GONE
+        catalog.archive.index([archive_file(state="vanished")])
+    catalog.archive.index([archive_file(state="gone")])
+    assert catalog.archive.indexed()["/sas/star.fits"].state is FileState.GONE
 
 
 def test_numbers_of_numpy_are_taken_and_nan_comes_back(catalog: Catalog) -> None:
@@ -75,14 +75,14 @@ def test_numbers_of_numpy_are_taken_and_nan_comes_back(catalog: Catalog) -> None
         n_iterations=np.int64(12),
         unexplained=np.float32(0.25),
     )
-    catalog.record_spectrum(spectrum())
-    catalog.record_normalization(normalization(content("star")))
-    catalog.record_model(model())
+    catalog.spectra.record(spectrum())
+    catalog.normalizations.record(normalization(content("star")))
+    catalog.models.record(model())
     made = result(normalization(content("star")).id, model().id, rows=(odd,))
-    catalog.record_result(made)
+    catalog.results.record(made)
     nan = float("nan")
     expected = row(0, mjd=59000)
-    found = catalog.result(made.id).rows[0]
+    found = catalog.results.get(made.id).rows[0]
     assert same(found.labels, tuple((name, nan, 0.5, nan) for name in LABELS))
     assert same(found.covariance, ((1.0, nan, nan),) * 3)
     assert same((found.chi_sq, found.reduced_chi_sq, found.snr), (2.5, nan, float("inf")))

@@ -46,7 +46,7 @@ def test_the_command_creates_database_and_schema(url: str, monkeypatch: pytest.M
     name = sa.make_url(url).database
     assert [output_of("catalog", "create") for _ in range(2)] == [f"{name}: created\n", f"{name}: up to date\n"]
     with Catalog.open(url) as catalog:
-        assert catalog.publications() == []
+        assert catalog.nights.publications() == []
 
 
 @pytest.mark.parametrize("url", ["sqlite:///catalog.db", "postgresql+psycopg2://user@host"])

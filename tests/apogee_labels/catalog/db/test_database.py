@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from apogee_labels.catalog import Catalog, CatalogError
@@ -16,12 +15,10 @@ from apogee_labels.catalog.db.database import (
     Database,
     insert_each_once,
     insert_once,
-    insert_or_pass,
     parse_url,
-    update_or_insert,
     upsert,
 )
-from apogee_labels.catalog.db.part import row_of
+from apogee_labels.catalog.db.rows import row_of
 from apogee_labels.catalog.records import ArchiveFile
 from tests.apogee_labels.catalog.catalog_samples import archive_file, content, normalization
 
@@ -32,7 +29,7 @@ def test_a_relative_sqlite_path_is_made_absolute_and_its_folder_made(
     monkeypatch.chdir(tmp_path)
     with Catalog.open("sqlite:///some/where/catalog.db") as catalog:
         monkeypatch.chdir("/")
-        assert catalog.indexed() == {}
+        assert catalog.archive.indexed() == {}
         assert catalog.url == f"sqlite:///{tmp_path}/some/where/catalog.db"
     assert (tmp_path / "some" / "where" / "catalog.db").is_file()
 
@@ -55,8 +52,10 @@ def test_another_driver_is_left_alone() -> None:
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///file:catalog.db?uri=true", "names no file"),
-        ("oracel://me:secret@host/name", "no database is known by the name 'oracel'"),
-        ("mssql+pymssql://me:secret@host/name", "mssql\\+pymssql needs the Python package pymssql"),
+        ("oracel://me:secret@host/name", "no catalogue can be kept by 'oracel': expected sqlite"),
+        ("mysql+pymysql://me:secret@host/name", "no catalogue can be kept by 'mysql\\+pymysql': expected sqlite"),
+        ("postgresql+psycop://me:secret@host/name", "no driver is known by the name 'postgresql\\+psycop'"),
+        ("postgresql+pg8000://me:secret@host/name", "postgresql\\+pg8000 needs the Python package pg8000"),
     ],
 )
 def test_a_url_that_leads_nowhere_says_what_was_expected(url: str, message: str) -> None:
@@ -76,8 +75,8 @@ def test_no_password_is_shown() -> None:
 
 def test_a_row_that_refers_to_nothing_is_refused(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match=r"no such row \(.*\): record a spectrum before"):
-        catalog.record_normalization(normalization(content("never read")))
-    assert catalog.duplicate_work()["normalization"] == 0
+        catalog.normalizations.record(normalization(content("never read")))
+    assert catalog.duplicates.counts()["normalization"] == 0
 
 
 def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
@@ -90,40 +89,25 @@ def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert catalog.indexed() == {}
+    assert catalog.archive.indexed() == {}
 
 
-@pytest.mark.parametrize("insertion", [insert_once, insert_or_pass])
-def test_inserting_once_by_either_way(catalog: Catalog, insertion: object) -> None:
+def test_inserting_once(catalog: Catalog) -> None:
     first, second = (row_of(archive_file(size=size), schema.archive_file) for size in (1, 2))
     with catalog._database.write() as connection:
-        assert [insertion(connection, schema.archive_file, row) for row in (first, second)] == [True, False]
-    assert catalog.indexed()["/sas/star.fits"].size == 1
+        assert [insert_once(connection, schema.archive_file, row) for row in (first, second)] == [True, False]
+    assert catalog.archive.indexed()["/sas/star.fits"].size == 1
 
 
-def test_inserting_without_conflict_clauses_still_refuses_what_refers_to_nothing(catalog: Catalog) -> None:
-    row = row_of(normalization(content("never read")), schema.normalization)
-    with catalog._database.write() as connection, pytest.raises(IntegrityError):
-        insert_or_pass(connection, schema.normalization, row)
-
-
-def test_upserting_agrees_with_updating_or_inserting_one_by_one(catalog: Catalog) -> None:
+def test_upserting_updates_what_is_there(catalog: Catalog) -> None:
     before = [archive_file(name) for name in "abc"]
     after = [archive_file(name, size=7) for name in "dcb"]
-    found = []
-    for by_one in (False, True):
-        with catalog._database.write() as connection:
-            connection.execute(schema.archive_file.delete())
-            for files in (before, after):
-                rows = [row_of(file, schema.archive_file) for file in files]
-                if by_one:
-                    for row in rows:
-                        update_or_insert(connection, schema.archive_file, row)
-                else:
-                    upsert(connection, schema.archive_file, rows)
-            query = select(schema.archive_file).order_by("path")
-            found.append([ArchiveFile(**row._mapping) for row in connection.execute(query)])
-    assert found[0] == found[1] == [before[0], after[2], after[1], after[0]]
+    with catalog._database.write() as connection:
+        for files in (before, after):
+            upsert(connection, schema.archive_file, [row_of(file, schema.archive_file) for file in files])
+        query = select(schema.archive_file).order_by("path")
+        found = [ArchiveFile(**row._mapping) for row in connection.execute(query)]
+    assert found == [before[0], after[2], after[1], after[0]]
 
 
 def open_files(folder: Path) -> set[str]:
@@ -135,7 +119,7 @@ def open_files(folder: Path) -> set[str]:
 def test_one_connection_is_kept_and_none_outlives_the_catalogue(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     with Catalog.open(f"sqlite:///{path}") as catalog:
-        catalog.index_files([archive_file()])
+        catalog.archive.index([archive_file()])
         assert open_files(tmp_path) == {"catalog.db", "catalog.db-wal", "catalog.db-shm"}
         pool = catalog._database._reading.pool
         assert isinstance(pool, QueuePool)
@@ -146,16 +130,16 @@ def test_one_connection_is_kept_and_none_outlives_the_catalogue(tmp_path: Path) 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forking: here a thread may be left
 def test_a_forked_process_leaves_its_parent_s_connection_alone(tmp_path: Path) -> None:
     with Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}") as catalog:
-        catalog.index_files([archive_file("parent")])
+        catalog.archive.index([archive_file("parent")])
         child = os.fork()
         if child == 0:
-            catalog.index_files([archive_file("child")])
+            catalog.archive.index([archive_file("child")])
             own = database._inherited != []
             catalog.close()
             os._exit(0 if own else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        catalog.index_files([archive_file("after")])
-        assert catalog.indexed().keys() == {f"/sas/{name}.fits" for name in ("parent", "child", "after")}
+        catalog.archive.index([archive_file("after")])
+        assert catalog.archive.indexed().keys() == {f"/sas/{name}.fits" for name in ("parent", "child", "after")}
         assert database._inherited == []
 
 
@@ -181,8 +165,8 @@ def test_many_rows_are_inserted_in_the_order_of_their_keys(catalog: Catalog) -> 
 def test_a_value_that_its_column_does_not_take_is_a_fault_of_the_row(catalog: Catalog) -> None:
     """PostgreSQL refuses it, and trying again would not help; SQLite takes text of any length."""
     if catalog._database.url.get_backend_name() == "sqlite":
-        catalog.index_files([archive_file("x" * 2000)])
-        assert len(catalog.indexed()) == 1
+        catalog.archive.index([archive_file("x" * 2000)])
+        assert len(catalog.archive.indexed()) == 1
         return
     with pytest.raises(CatalogError, match="too long"):
-        catalog.index_files([archive_file("x" * 2000)])
+        catalog.archive.index([archive_file("x" * 2000)])

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, MetaData, event, insert, inspect, text
 from apogee_labels.catalog import Catalog, CatalogError
 from apogee_labels.catalog.db import schema, upgrade
 from apogee_labels.catalog.db.database import Database
-from apogee_labels.catalog.db.part import row_of
+from apogee_labels.catalog.db.rows import row_of
 from apogee_labels.catalog.records import LabelValue, ResultRecord
 from tests.apogee_labels.catalog.catalog_samples import (
     archive_file,
@@ -105,7 +105,7 @@ def _insert(connection: Connection, made: ResultRecord) -> None:
 
 def test_a_result_of_the_first_schema_is_kept(first_schema: Database) -> None:
     with Catalog.open(first_schema.url) as catalog:
-        assert same(catalog.result(_old_result().id), _old_result())
+        assert same(catalog.results.get(_old_result().id), _old_result())
         table = catalog.labels(model=model().id)
         for name, value in (("e_teff", 12.5), ("raw_e_teff", 12.5), ("raw_e_logg", 0.03)):
             assert list(table[name]) == [value]
@@ -120,8 +120,8 @@ def test_a_file_that_was_never_read_is_known_as_one_of_no_night(first_schema: Da
             file = row_of(archive_file(name), tables.tables["archive_file"]) | {"digest": digest}
             connection.execute(insert(tables.tables["archive_file"]), file)
     with Catalog.open(first_schema.url) as catalog:
-        assert [file.obj for file in catalog.files_of_no_night("apo25m")] == ["folder", "unread"]
-        assert catalog.indexed()["/sas/star.fits"] == archive_file()
+        assert [file.obj for file in catalog.archive.files_of_no_night("apo25m")] == ["folder", "unread"]
+        assert catalog.archive.indexed()["/sas/star.fits"] == archive_file()
     with first_schema.write() as connection:
         command.downgrade(upgrade.migration_config(connection), "0002")
         states = connection.scalars(text("SELECT DISTINCT state FROM archive_file")).all()
@@ -180,7 +180,7 @@ def test_unknown_versions_are_refused_and_left_alone(fresh_catalog: Catalog) -> 
 
 def _open(place: int, url: str) -> int:
     with Catalog.open(url) as catalog:
-        return len(catalog.indexed())
+        return len(catalog.archive.indexed())
 
 
 def test_many_processes_open_an_empty_catalogue_at_once(empty_url: str) -> None:

@@ -31,7 +31,7 @@ from tests.apogee_labels.catalog.catalog_samples import (
 
 def only(results: Collection[ResultRecord], catalog: Catalog) -> label_tables.ExpectedOf:
     """What a run expects of each content when it is to find these results."""
-    made = catalog.normalizations(item.normalization_id for item in results)
+    made = catalog.normalizations.find(item.normalization_id for item in results)
     wanted = {(made[item.normalization_id].digest, item.model_id): item.id for item in results}
     return lambda digest, model_id: Expected("", wanted.get((digest, model_id or "")))
 
@@ -40,7 +40,7 @@ def test_only_the_results_that_are_expected_count(with_model: Catalog) -> None:
     nightly, other = analysed(with_model, "star", minutes=1), analysed(with_model, "other")
     notebook = [result(normalization(content("star")).id, model().id, minutes=2 + n, again=n) for n in (1, 2)]
     for made in notebook:
-        with_model.record_result(made)
+        with_model.results.record(made)
 
     def found(*results: ResultRecord, night: int | None = None) -> list[str]:
         return list(with_model.labels(night, expected=only(results, with_model))["result"])
@@ -56,11 +56,11 @@ def test_only_the_results_that_are_expected_count(with_model: Catalog) -> None:
 def test_parts_are_the_table_in_pieces_that_divide_no_star(with_model: Catalog, size: int) -> None:
     for name in ("b", "a much longer name than others have", "c", "B", "2M-", "2M+"):
         analysed(with_model, name, nights=(NIGHT, NIGHT + 1))
-    with_model.index_files([archive_file("again", digest=content("b again"), telescope="lco25m")])
-    with_model.record_spectrum(replace(spectrum("b", digest=content("b again")), telescope="lco25m"))
-    with_model.record_normalization(normalization(content("b again")))
-    with_model.record_result(result(normalization(content("b again")).id, model().id))
-    parts = list(with_model.label_parts(size=size))
+    with_model.archive.index([archive_file("again", digest=content("b again"), telescope="lco25m")])
+    with_model.spectra.record(replace(spectrum("b", digest=content("b again")), telescope="lco25m"))
+    with_model.normalizations.record(normalization(content("b again")))
+    with_model.results.record(result(normalization(content("b again")).id, model().id))
+    parts = list(with_model.label_tables.parts(size=size))
     assert len({str(part.dtype) for part in parts}) == 1, "they can be written below one another"
     whole = with_model.labels()
     assert (vstack(parts, metadata_conflicts="silent").as_array() == whole.as_array()).all()
@@ -70,10 +70,10 @@ def test_parts_are_the_table_in_pieces_that_divide_no_star(with_model: Catalog, 
 
 
 def test_an_empty_catalogue_has_one_empty_part(catalog: Catalog) -> None:
-    (without_model,) = catalog.label_parts()
-    catalog.record_model(model())
-    catalog.put_in_force("giants", model().id, "test")
-    (without_results,) = catalog.label_parts(visits=True)
+    (without_model,) = catalog.label_tables.parts()
+    catalog.models.record(model())
+    catalog.models.put_in_force("giants", model().id, "test")
+    (without_results,) = catalog.label_tables.parts(visits=True)
     for part in (without_model, without_results):
         assert (len(part), part.colnames) == (0, catalog.labels().colnames)
     assert without_results.meta["MODEL"] == model().id
@@ -82,7 +82,7 @@ def test_an_empty_catalogue_has_one_empty_part(catalog: Catalog) -> None:
 def test_parts_are_of_one_moment(with_model: Catalog) -> None:
     for name in "abc":
         analysed(with_model, name)
-    parts = with_model.label_parts(size=1)
+    parts = with_model.label_tables.parts(size=1)
     found = [next(parts)["obj"][0]]
     analysed(with_model, "aa, which came meanwhile")
     analysed(with_model, "d, which came meanwhile and has a longer name")
@@ -96,11 +96,11 @@ class _Slowly:
     def __init__(self, catalog: Catalog, among: Collection[str] | None = None) -> None:
         with catalog._database.read() as connection:
             identities = connection.scalars(select(schema.result.c.id)).all()
-        self.files = catalog.indexed().values()
-        self.results = [catalog.result(identity) for identity in identities if among is None or identity in among]
-        self.normalizations = catalog.normalizations(item.normalization_id for item in self.results)
-        self.spectra = catalog.spectra(file.digest for file in self.files)
-        self.model = catalog.model_in_force("giants")
+        self.files = catalog.archive.indexed().values()
+        self.results = [catalog.results.get(identity) for identity in identities if among is None or identity in among]
+        self.normalizations = catalog.normalizations.find(item.normalization_id for item in self.results)
+        self.spectra = catalog.spectra.find(file.digest for file in self.files)
+        self.model = catalog.models.in_force("giants")
 
     def labels(self, night: int | None, telescope: str | None, *, visits: bool) -> list[tuple[str, int, float]]:
         found = set()
@@ -122,25 +122,25 @@ def test_the_query_agrees_with_looking_at_one_star_after_the_other(
     with_model: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(20240301)
-    with_model.record_model(model("second"))
+    with_model.models.record(model("second"))
     for _ in range(60):
         name, digest = str(rng.integers(12)), content(int(rng.integers(20)))
         nights = tuple(int(night) for night in NIGHT + rng.integers(3, size=rng.integers(1, 4)))
         telescope = str(rng.choice(["apo25m", "lco25m"]))
-        with_model.index_files([archive_file(name, digest=digest, telescope=telescope)])
-        with_model.record_spectrum(spectrum(name, digest=digest, nights=nights))
+        with_model.archive.index([archive_file(name, digest=digest, telescope=telescope)])
+        with_model.spectra.record(spectrum(name, digest=digest, nights=nights))
         visits = bool(rng.random() < 0.4)
         made = normalization(digest, sum_axis=None if visits else 0)
-        with_model.record_normalization(made)
+        with_model.normalizations.record(made)
         rows = tuple(
             row(place, mjd=NIGHT + place if visits else None, teff=float(rng.normal(4500, 100)))
             for place in range(2 if visits else 1)
         )
         by = model(str(rng.choice(["first", "second"]))).id
         again, minutes = int(rng.integers(3)), int(rng.integers(4))
-        with_model.record_result(result(made.id, by, rows=rows, minutes=minutes, again=again))
+        with_model.results.record(result(made.id, by, rows=rows, minutes=minutes, again=again))
         if rng.random() < 0.1:
-            with_model.mark_gone([f"/sas/{name}.fits"])
+            with_model.archive.mark_gone([f"/sas/{name}.fits"])
     slowly, sizes = _Slowly(with_model), []
     monkeypatch.setattr(label_tables, "CHUNK", 2)
     of_content = {slowly.normalizations[made.normalization_id].digest: made for made in slowly.results}
@@ -174,4 +174,4 @@ def test_the_time_grows_with_the_stars_and_not_with_their_square(with_model: Cat
     expected = dict(zip(table["spectrum"], table["result"], strict=True))
     assert (with_model.labels(expected=lambda digest, _: Expected("", expected[digest])) == table).all()
     assert time.perf_counter() - begin < 15
-    assert len(with_model.history(table["obj"][7])) == 1
+    assert len(with_model.label_tables.history(table["obj"][7])) == 1

@@ -67,8 +67,8 @@ KINDS = {"teff": "f", "mjd": "i", "healpix": "i", "n_visits": "i", "result_flags
 
 def test_an_empty_catalogue_has_an_empty_table_with_its_columns(catalog: Catalog) -> None:
     without_model = catalog.labels()
-    catalog.record_model(model())
-    catalog.put_in_force("giants", model().id, "test")
+    catalog.models.record(model())
+    catalog.models.put_in_force("giants", model().id, "test")
     filtered = catalog.labels(night=1, telescope="lco25m", visits=True)
     for table in (without_model, catalog.labels(), filtered):
         assert len(table) == 0
@@ -137,20 +137,20 @@ def test_a_row_says_what_was_inferred_and_from_what(with_model: Catalog) -> None
 )
 def test_names_of_dr17_and_of_files(with_model: Catalog, obj: str, file: str, expected: tuple[str, str]) -> None:
     digest = content(obj)
-    with_model.record_spectrum(replace(spectrum(obj), path=f"/sas/as/{file}"))
+    with_model.spectra.record(replace(spectrum(obj), path=f"/sas/as/{file}"))
     analysed(with_model, obj, digest=digest)
     (found,) = with_model.labels()
     assert (found["obj"], found["sdss4_apogee_id"], found["prefix"]) == (obj, *expected)
 
 
 def test_a_fit_that_did_not_converge_and_versions_of_its_methods(with_model: Catalog) -> None:
-    with_model.index_files([archive_file()])
-    with_model.record_spectrum(spectrum())
+    with_model.archive.index([archive_file()])
+    with_model.spectra.record(spectrum())
     made = replace(normalization(content("star")), method_version="3")
-    with_model.record_normalization(made)
+    with_model.normalizations.record(made)
     bad = ResultRow(**{name: getattr(row(), name) for name in row().__dataclass_fields__ if name != "n_iterations"})
     rows = (replace(bad, converged=False),)
-    with_model.record_result(replace(result(made.id, model().id, rows=rows), method_version="12"))
+    with_model.results.record(replace(result(made.id, model().id, rows=rows), method_version="12"))
     (found,) = with_model.labels()
     assert (found["converged"], found["ier"], found["nfev"], found["v_apogee_cannon"]) == (False, 1, -1, "3.12")
 
@@ -164,11 +164,11 @@ def test_columns_have_units_and_descriptions(with_model: Catalog) -> None:
 
 
 def test_what_is_not_known_is_filled_and_written_to_fits(with_model: Catalog, tmp_path: Path) -> None:
-    with_model.index_files([archive_file()])
-    with_model.record_spectrum(replace(spectrum(), telescope=None, field=None, healpix=None, visits=()))
-    with_model.record_normalization(normalization(content("star")))
+    with_model.archive.index([archive_file()])
+    with_model.spectra.record(replace(spectrum(), telescope=None, field=None, healpix=None, visits=()))
+    with_model.normalizations.record(normalization(content("star")))
     bare = replace(row(teff=float("nan")), unexplained=float("nan"), labels=(LabelValue("TEFF", *[float("nan")] * 3),))
-    with_model.record_result(result(normalization(content("star")).id, model().id, rows=(bare,)))
+    with_model.results.record(result(normalization(content("star")).id, model().id, rows=(bare,)))
     for name, table in (("full", with_model.labels()), ("empty", with_model.labels(night=1))):
         table.write(tmp_path / f"{name}.fits")
         back = Table.read(tmp_path / f"{name}.fits")
@@ -180,12 +180,12 @@ def test_what_is_not_known_is_filled_and_written_to_fits(with_model: Catalog, tm
 
 def by_visit(catalog: Catalog, name: str, visits: tuple[VisitRecord, ...], mjds: tuple[int, ...]) -> None:
     """A star with these visits, of which those of `mjds` left a spectrum, analysed visit by visit."""
-    catalog.index_files([archive_file(name)])
-    catalog.record_spectrum(replace(spectrum(name), n_visits=len(visits), visits=visits))
+    catalog.archive.index([archive_file(name)])
+    catalog.spectra.record(replace(spectrum(name), n_visits=len(visits), visits=visits))
     made = normalization(content(name), sum_axis=None)
-    catalog.record_normalization(made)
+    catalog.normalizations.record(made)
     rows = tuple(row(place, mjd=mjd) for place, mjd in enumerate(mjds))
-    catalog.record_result(result(made.id, model().id, rows=rows))
+    catalog.results.record(result(made.id, model().id, rows=rows))
 
 
 def test_a_visit_has_its_own_flags_and_is_one(with_model: Catalog) -> None:
@@ -215,6 +215,6 @@ def test_history_tells_visits_from_stacks_and_has_their_flags(with_model: Catalo
     visits = tuple(VisitRecord(number=n, mjd=NIGHT + n, starflag=n) for n in (1, 2))
     by_visit(with_model, "star", visits, (NIGHT + 1, NIGHT + 2))
     analysed(with_model, "star", minutes=5)
-    table = with_model.history("star")
+    table = with_model.label_tables.history("star")
     assert list(table["is_visit"]) == [True, True, False]
     assert list(table["spectrum_flags"]) == [1, 2, spectrum().starflag]

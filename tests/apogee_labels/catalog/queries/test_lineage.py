@@ -50,17 +50,17 @@ def test_a_value_leads_to_all_that_made_it_in_one_statement(catalog: Catalog) ->
         identity=trained.id, outcome=VerdictOutcome.ACCEPTED, reason="better", model_id=trained.id, decided_by="ann",
         created=moment(1), details={"rms": 1.5},
     )  # fmt: skip
-    catalog.record_model(trained)
-    catalog.record_verdict(verdict)
-    catalog.put_in_force("giants", trained.id, "ann")
-    catalog.index_files([archive_file()])
+    catalog.models.record(trained)
+    catalog.models.record_verdict(verdict)
+    catalog.models.put_in_force("giants", trained.id, "ann")
+    catalog.archive.index([archive_file()])
     read = spectrum(nights=(NIGHT - 2, NIGHT))
-    catalog.record_spectrum(read)
-    catalog.record_normalization(made)
+    catalog.spectra.record(read)
+    catalog.normalizations.record(made)
     found_before = replace(result(made.id, trained.id), code_version="0.5.0+cccccccccccc")
-    catalog.record_result(found_before)
+    catalog.results.record(found_before)
     with statements(catalog) as asked:
-        found = catalog.lineage(found_before.id)
+        found = catalog.lineage.of_result(found_before.id)
     assert len(asked) == 1
     assert found is not None
     assert same(found.result, found_before)
@@ -75,32 +75,32 @@ def test_a_value_leads_to_all_that_made_it_in_one_statement(catalog: Catalog) ->
 
 
 def test_what_is_not_there_is_none(catalog: Catalog) -> None:
-    catalog.record_model(model())
+    catalog.models.record(model())
     made = analysed(catalog, "star", nights=())
-    catalog.index_files([archive_file(state=FileState.GONE)])
-    found = catalog.lineage(made.id)
+    catalog.archive.index([archive_file(state=FileState.GONE)])
+    found = catalog.lineage.of_result(made.id)
     assert found is not None
     assert (found.verdict, found.in_force, found.held_by, found.spectrum.visits) == (None, None, None, ())
-    assert catalog.lineage("0" * 64) is None
+    assert catalog.lineage.of_result("0" * 64) is None
 
 
 def test_a_model_whose_place_was_taken_was_in_force_until_then(with_model: Catalog) -> None:
-    with_model.record_model(model("second"))
+    with_model.models.record(model("second"))
     made = analysed(with_model, "star")
-    with_model.put_in_force("dwarfs", model("second").id, "bob")
-    still = with_model.lineage(made.id)
+    with_model.models.put_in_force("dwarfs", model("second").id, "bob")
+    still = with_model.lineage.of_result(made.id)
     assert still is not None
     assert still.in_force is not None
     assert still.in_force.until is None, "another line of models takes nobody's place"
-    with_model.put_in_force("giants", model("second").id, "bob")
-    found, later = with_model.lineage(made.id), with_model.model_in_force("giants")
+    with_model.models.put_in_force("giants", model("second").id, "bob")
+    found, later = with_model.lineage.of_result(made.id), with_model.models.in_force("giants")
     assert found is not None
     assert later is not None
     assert found.in_force is not None
     assert found.in_force.until is not None
     assert found.in_force.since < found.in_force.until
-    with_model.put_in_force("giants", model().id, "cyd")
-    back = with_model.lineage(made.id)
+    with_model.models.put_in_force("giants", model().id, "cyd")
+    back = with_model.lineage.of_result(made.id)
     assert back is not None
     assert back.in_force is not None
     assert (back.in_force.decided_by, back.in_force.until) == ("cyd", None)
@@ -108,19 +108,19 @@ def test_a_model_whose_place_was_taken_was_in_force_until_then(with_model: Catal
 
 def test_a_file_that_was_rewritten_is_said_to_be(with_model: Catalog) -> None:
     made = analysed(with_model, "star", digest=content("old"))
-    with_model.index_files([archive_file("star", digest=content("new"))])
-    found = with_model.lineage(made.id)
+    with_model.archive.index([archive_file("star", digest=content("new"))])
+    found = with_model.lineage.of_result(made.id)
     assert found is not None
     assert (found.held_by, found.there_now) == (None, content("new"))
 
 
 def test_a_visit_s_row_has_that_visit(with_model: Catalog) -> None:
-    with_model.record_spectrum(spectrum(nights=(NIGHT - 2, NIGHT - 1, NIGHT)))
+    with_model.spectra.record(spectrum(nights=(NIGHT - 2, NIGHT - 1, NIGHT)))
     by_visit = normalization(content("star"), sum_axis=None)
-    with_model.record_normalization(by_visit)
+    with_model.normalizations.record(by_visit)
     made = result(by_visit.id, model().id, rows=(row(0, mjd=NIGHT - 2), row(1, mjd=NIGHT)))
-    with_model.record_result(made)
-    found = with_model.lineage(made.id)
+    with_model.results.record(made)
+    found = with_model.lineage.of_result(made.id)
     assert found is not None
     assert same(found.result, made)
     assert [visit.mjd for visit in found.spectrum.visits] == [NIGHT - 2, NIGHT]
@@ -129,14 +129,14 @@ def test_a_visit_s_row_has_that_visit(with_model: Catalog) -> None:
 def test_the_beginning_of_an_identity_is_enough(with_model: Catalog) -> None:
     made = [analysed(with_model, f"star {number}") for number in range(5)]
     for each in made:
-        found = with_model.lineage(each.id[:12])
+        found = with_model.lineage.of_result(each.id[:12])
         assert found is not None
         assert found.result.id == each.id
     twin = replace(made[0], id=made[0].id[:20] + "f" * 44)
-    with_model.record_result(twin)
+    with_model.results.record(twin)
     with pytest.raises(CatalogError, match="2 results begin with"):
-        with_model.lineage(made[0].id[:12])
-    found = with_model.lineage(twin.id)
+        with_model.lineage.of_result(made[0].id[:12])
+    found = with_model.lineage.of_result(twin.id)
     assert found is not None
     assert found.result.id == twin.id
 
@@ -144,22 +144,22 @@ def test_the_beginning_of_an_identity_is_enough(with_model: Catalog) -> None:
 @pytest.mark.parametrize("name", ["", "abc", "A" * 64, "g" * 12, "0" * 65, "0" * 12 + "%", "' or 1=1 --"])
 def test_what_is_no_identity_is_refused(with_model: Catalog, name: str) -> None:
     with pytest.raises(CatalogError, match="expected the identity of a result"):
-        with_model.lineage(name)
+        with_model.lineage.of_result(name)
 
 
 def test_a_star_has_its_current_result_by_each_model(with_model: Catalog) -> None:
     second = replace(model("second"), created=moment(60))
-    with_model.record_model(second)
+    with_model.models.record(second)
     analysed(with_model, "star", digest=content("old"))
     first = analysed(with_model, "star", digest=content("new"))
     newest = analysed(with_model, "star", digest=content("new"), by="second", minutes=5)
     analysed(with_model, "another")
     stack = normalization(content("new"))
-    with_model.record_result(result(stack.id, model().id, minutes=-5, again=1))
+    with_model.results.record(result(stack.id, model().id, minutes=-5, again=1))
     by_visit = normalization(content("new"), sum_axis=None)
-    with_model.record_normalization(by_visit)
+    with_model.normalizations.record(by_visit)
     visits = result(by_visit.id, model().id, rows=(row(0, mjd=NIGHT),), minutes=-9)
-    with_model.record_result(visits)
-    found = with_model.lineages_of_star("star")
+    with_model.results.record(visits)
+    found = with_model.lineage.of_star("star")
     assert [each.result.id for each in found] == [newest.id, first.id, visits.id]
-    assert with_model.lineages_of_star("nobody") == []
+    assert with_model.lineage.of_star("nobody") == []

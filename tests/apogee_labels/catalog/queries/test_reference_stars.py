@@ -15,14 +15,14 @@ def star(name: str, of: str) -> ReferenceStar:
 
 def test_stars_are_chosen_once_for_each_name_and_do_not_disturb_each_other(catalog: Catalog) -> None:
     for of in ("a", "b"):
-        catalog.record_spectrum(spectrum(of))
-        catalog.record_normalization(normalization(content(of)))
-    catalog.record_reference_stars([star("giants", "b"), star("giants", "a"), star("dwarfs", "b")])
-    catalog.record_reference_stars([replace(star("giants", "a"), chosen_at=moment(5)), star("giants", "a")])
-    assert catalog.reference_stars("giants") == [star("giants", "a"), star("giants", "b")]
-    assert catalog.reference_stars("dwarfs") == [star("dwarfs", "b")]
-    assert catalog.reference_stars("none") == []
-    assert catalog.reference_spectra() == {normalization(content(of)).id for of in ("a", "b")}
+        catalog.spectra.record(spectrum(of))
+        catalog.normalizations.record(normalization(content(of)))
+    catalog.reference_stars.record([star("giants", "b"), star("giants", "a"), star("dwarfs", "b")])
+    catalog.reference_stars.record([replace(star("giants", "a"), chosen_at=moment(5)), star("giants", "a")])
+    assert catalog.reference_stars.find("giants") == [star("giants", "a"), star("giants", "b")]
+    assert catalog.reference_stars.find("dwarfs") == [star("dwarfs", "b")]
+    assert catalog.reference_stars.find("none") == []
+    assert catalog.reference_stars.normalizations() == {normalization(content(of)).id for of in ("a", "b")}
 
 
 def test_the_newest_normalisation_of_a_star_comes_first(catalog: Catalog) -> None:
@@ -30,7 +30,7 @@ def test_the_newest_normalisation_of_a_star_comes_first(catalog: Catalog) -> Non
         normalization(content("a")),
         replace(normalization(content("a")), id=content("another"), created=moment(60)),
     )
-    catalog.record_spectrum(spectrum("a"))
-    catalog.record_normalization(new)
-    catalog.record_normalization(old)
-    assert catalog.newest_normalizations_of(["a", "b"]) == {"a": [new, old]}
+    catalog.spectra.record(spectrum("a"))
+    catalog.normalizations.record(new)
+    catalog.normalizations.record(old)
+    assert catalog.normalizations.newest_of_stars(["a", "b"]) == {"a": [new, old]}

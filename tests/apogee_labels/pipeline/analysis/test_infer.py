@@ -11,7 +11,8 @@ import pytest
 
 from apogee_labels.cannon.io.normalized import read_normalized
 from apogee_labels.cannon.model import CannonModel
-from apogee_labels.catalog import Catalog, CatalogError
+from apogee_labels.catalog import CatalogError
+from apogee_labels.catalog.queries.results import Results
 from apogee_labels.catalog.records import ResultRecord, WorkKind
 from apogee_labels.core.errors import BadInputError
 from apogee_labels.pipeline.analysis.infer import (
@@ -60,7 +61,7 @@ def test_a_batch_gives_what_each_file_gives_by_itself(
     workspace: Workspace, products: list[str], model_id: str, calls: list[int]
 ) -> None:
     inferred = infer_labels(workspace, products[::-1], model_id, PARAMETERS)
-    records = [workspace.catalog.result(result) for result in inferred.result_ids]
+    records = [workspace.catalog.results.get(result) for result in inferred.result_ids]
     spectra = [read_normalized(workspace.normalized_path(product)) for product in products[::-1]]
     assert calls == [sum(len(spectrum.flux) for spectrum in spectra)], "one call, all rows"
     assert max(len(spectrum.flux) for spectrum in spectra) > 1
@@ -95,7 +96,7 @@ def test_what_is_complete_is_not_inferred_again(
     assert both.result_ids[:2] == first.result_ids
     assert again == Inferred(both.result_ids, 3)
     assert len(calls) == 2
-    assert workspace.catalog.duplicate_work() == dict.fromkeys(workspace.catalog.duplicate_work(), 0)
+    assert workspace.catalog.duplicates.counts() == dict.fromkeys(workspace.catalog.duplicates.counts(), 0)
 
 
 def test_other_parameters_are_another_result(workspace: Workspace, products: list[str], model_id: str) -> None:
@@ -115,7 +116,7 @@ def test_a_stack_has_no_night_of_its_own(
 ) -> None:
     product = normalize_file(workspace, survey.path(survey.stars[0]), normalization).normalization_id
     (result,) = infer_labels(workspace, [product], model_id, PARAMETERS).result_ids
-    record = workspace.catalog.result(result)
+    record = workspace.catalog.results.get(result)
     assert record is not None
     assert [row.mjd for row in record.rows] == [None]
 
@@ -154,14 +155,14 @@ def test_a_result_that_the_catalogue_refuses_does_not_keep_the_others_out(
     workspace: Workspace, products: list[str], model_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = result_id(products[2], model_id, PARAMETERS.as_json())
-    record = workspace.catalog.record_results
+    record = workspace.catalog.results.record_all
 
-    def refuse(self: Catalog, results: Sequence[ResultRecord]) -> set[str]:
+    def refuse(self: Results, results: Sequence[ResultRecord]) -> set[str]:
         if any(result.id == refused for result in results):
             raise CatalogError("not this one")
         return record(results)
 
-    monkeypatch.setattr(Catalog, "record_results", refuse)
+    monkeypatch.setattr(Results, "record_all", refuse)
     outcomes = infer_files(workspace, products, model_id, PARAMETERS)
     assert [outcome.fault is None for outcome in outcomes] == [True, True, False, True, True]
 
@@ -173,7 +174,7 @@ def test_again_does_it_again_and_records_it_once(
     again = infer_labels(workspace, products[:2], model_id, PARAMETERS, again=True)
     assert again == Inferred(first.result_ids[:2], 0)
     assert len(calls) == 2
-    assert workspace.catalog.duplicate_work()[WorkKind.RESULT] == 2
+    assert workspace.catalog.duplicates.counts()[WorkKind.RESULT] == 2
     assert "made again" not in caplog.text, "another batch is another rounding, and no more"
 
 
@@ -182,7 +183,7 @@ def test_a_method_that_changed_under_its_version_is_warned_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     (identity,) = infer_labels(workspace, products[:1], model_id, PARAMETERS).result_ids
-    before, infer = workspace.catalog.result(identity), CannonModel.infer
+    before, infer = workspace.catalog.results.get(identity), CannonModel.infer
 
     def shifted(self: CannonModel, flux: Any, *arguments: Any, **keywords: Any) -> Any:
         inference = infer(self, flux, *arguments, **keywords)
@@ -191,7 +192,7 @@ def test_a_method_that_changed_under_its_version_is_warned_of(
     monkeypatch.setattr(CannonModel, "infer", shifted)
     infer_labels(workspace, products[:1], model_id, PARAMETERS, again=True)
     assert "of the error: the method changed and its version did not" in caplog.text
-    assert workspace.catalog.result(identity) == before
+    assert workspace.catalog.results.get(identity) == before
 
 
 def test_a_model_whose_file_is_gone_says_so(workspace: Workspace, products: list[str], model_id: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from apogee_labels.cannon.continuum import normalization as continuum
-from apogee_labels.catalog import Catalog, CatalogError
+from apogee_labels.catalog import CatalogError
+from apogee_labels.catalog.queries.normalizations import Normalizations
 from apogee_labels.catalog.records import NormalizedFile, WorkKind
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_file
@@ -88,7 +89,7 @@ def test_bad_input_is_rejected_with_its_reason(
             normalize_file(workspace, path, normalization)
         assert caught.value.reason is REASONS[kind]
     content = digest_file(path)
-    (rejection,) = workspace.catalog.rejections([content], "1").values()
+    (rejection,) = workspace.catalog.rejections.find([content], "1").values()
     assert (rejection.reason, rejection.path) == (REASONS[kind], str(path))
 
 
@@ -132,7 +133,7 @@ def test_trouble_that_may_pass_is_not_recorded_as_a_rejection(
     blocked.write_text("a file where the folder should be")
     with pytest.raises(OSError, match=r"normalized|exists|directory"):
         normalize_file(workspace, path, normalization)
-    assert workspace.catalog.rejections([digest_file(path)], "1") == {}
+    assert workspace.catalog.rejections.find([digest_file(path)], "1") == {}
     blocked.unlink()
     assert not normalize_file(workspace, path, normalization).already_complete
 
@@ -145,7 +146,7 @@ def test_again_replaces_the_product_and_records_it_once(
     inode, content = product.stat().st_ino, product.read_bytes()
     assert normalize_file(workspace, path, normalization, again=True) == first
     assert (product.stat().st_ino != inode, product.read_bytes() == content) == (True, True)
-    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 1
+    assert workspace.catalog.duplicates.counts()[WorkKind.NORMALIZATION] == 1
     assert "made again" not in caplog.text
     product.write_bytes(b"damaged")
     normalize_file(workspace, path, normalization, again=True)
@@ -160,7 +161,7 @@ def test_a_method_that_changed_under_its_version_is_warned_of(
     monkeypatch.setattr(continuum, "RIDGE", 1e-2)
     identity = normalize_file(workspace, path, normalization, again=True).normalization_id
     assert "made again" not in caplog.text, "the ridge is part of the identity"
-    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0
+    assert workspace.catalog.duplicates.counts()[WorkKind.NORMALIZATION] == 0
     monkeypatch.setattr(continuum, "_coefficients", _shifted(continuum._coefficients))
     assert normalize_file(workspace, path, normalization, again=True).normalization_id == identity
     assert "the method changed and its version did not" in caplog.text
@@ -177,7 +178,7 @@ def test_the_same_content_under_two_names_is_done_once(
     copy.write_bytes(path.read_bytes())
     outcomes = normalize_files(workspace, [path, copy, path], normalization)
     assert [outcome.get().already_complete for outcome in outcomes] == [False, True, True]
-    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0
+    assert workspace.catalog.duplicates.counts()[WorkKind.NORMALIZATION] == 0
 
 
 def test_each_file_of_a_batch_is_recorded_rejected_or_retried_on_its_own(
@@ -192,7 +193,7 @@ def test_each_file_of_a_batch_is_recorded_rejected_or_retried_on_its_own(
     assert isinstance(outcomes[1].fault, BadInputError)
     assert isinstance(outcomes[3].fault, OSError)
     assert [outcome.fault is None for outcome in outcomes] == [True, False, True, False, True, True]
-    assert workspace.catalog.rejections(map(digest_file, paths), "1").keys() == {digest_file(paths[1])}
+    assert workspace.catalog.rejections.find(map(digest_file, paths), "1").keys() == {digest_file(paths[1])}
     (blocked / "file").unlink()
     blocked.rmdir()
     again = normalize_files(workspace, paths, normalization)
@@ -211,14 +212,14 @@ def test_a_file_that_the_catalogue_refuses_does_not_keep_the_others_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     paths = [str(survey.path(star)) for star in survey.stars[:4]]
-    record = workspace.catalog.record_normalized_files
+    record = workspace.catalog.normalizations.record_files
 
-    def refuse(self: Catalog, files: Sequence[NormalizedFile]) -> None:
+    def refuse(self: Normalizations, files: Sequence[NormalizedFile]) -> None:
         if any(each.file and each.file.path == paths[2] for each in files):
             raise CatalogError("not this one")
         record(files)
 
-    monkeypatch.setattr(Catalog, "record_normalized_files", refuse)
+    monkeypatch.setattr(Normalizations, "record_files", refuse)
     outcomes = normalize_files(workspace, paths, normalization)
     assert [outcome.fault is None for outcome in outcomes] == [True, True, False, True]
     monkeypatch.undo()
@@ -245,7 +246,7 @@ def test_a_crash_loses_no_more_than_what_was_not_recorded(
     monkeypatch.undo()
     again = normalize_files(workspace, paths, normalization)
     assert [outcome.get().already_complete for outcome in again] == [True] * 4 + [False] * 2
-    assert workspace.catalog.duplicate_work()[WorkKind.NORMALIZATION] == 0, "what was not recorded was not done"
+    assert workspace.catalog.duplicates.counts()[WorkKind.NORMALIZATION] == 0, "what was not recorded was not done"
 
 
 @pytest.mark.parametrize("change", ["touched", "rewritten", "another star's"])
@@ -260,11 +261,11 @@ def test_a_file_that_changed_since_its_scan_is_on_record_as_it_is_now(
     path.write_bytes(content)
     os.utime(path, (1, 1))
     product = normalize_file(workspace, path, normalization).normalization_id
-    entry = workspace.catalog.indexed()[str(path)]
+    entry = workspace.catalog.archive.indexed()[str(path)]
     assert (entry.size, entry.mtime_ns, entry.digest) == (len(content), 10**9, digest_file(path))
-    record = workspace.catalog.normalization(product)
+    record = workspace.catalog.normalizations.get(product)
     assert record is not None
-    assert workspace.catalog.spectrum(record.digest) is not None
+    assert workspace.catalog.spectra.get(record.digest) is not None
 
 
 @pytest.mark.parametrize("kind", [Damage.EMPTY, Damage.TRUNCATED])

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from apogee_labels.catalog import Catalog
+from apogee_labels.catalog.queries.results import Results
+from apogee_labels.catalog.queries.states import States
 from apogee_labels.catalog.records import (
-    FileOutcome,
+    FileStatus,
     NightFileOutcome,
     NightOutcome,
     NormalizationRecord,
@@ -50,8 +52,8 @@ def model_id(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str
     """The model in force; a former one, FORMER, is on record as well."""
     identity = put_model(workspace)
     record_former(workspace, identity)
-    workspace.catalog.put_in_force(workspace.settings.model_name, FORMER, "test")
-    workspace.catalog.put_in_force(workspace.settings.model_name, identity, "test")
+    workspace.catalog.models.put_in_force(workspace.settings.model_name, FORMER, "test")
+    workspace.catalog.models.put_in_force(workspace.settings.model_name, identity, "test")
     return identity
 
 
@@ -129,7 +131,7 @@ def test_batches_cover_all_identities_and_are_no_more_than_asked_for(
 
 
 def test_equal_parts_of_the_identities_hold_about_equally_many(workspace: Workspace, monkeypatch: Any) -> None:
-    monkeypatch.setattr(Catalog, "count_outdated", lambda *_, **__: 10_000)
+    monkeypatch.setattr(States, "count_outdated", lambda *_, **__: 10_000)
     regions = workspace.settings.continuum_regions
     batches = plan_reanalysis(workspace, FORMER, regions, batch_size=200, max_batches=100)
     identities = [digest_of(number=number) for number in range(10_000)]
@@ -164,14 +166,14 @@ def test_many_rows_are_not_in_memory_at_once() -> None:
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     """Kill the process that records results for the so many-th time, before it does."""
-    calls, record = iter(range(1, 100)), Catalog.record_results
+    calls, record = iter(range(1, 100)), Results.record_all
 
     def record_or_die(self: Catalog, found: Sequence[ResultRecord]) -> set[str]:
         if next(calls) == call:
             os.kill(os.getpid(), signal.SIGKILL)
         return record(self, found)
 
-    monkeypatch.setattr(Catalog, "record_results", record_or_die)
+    monkeypatch.setattr(Results, "record_all", record_or_die)
 
 
 def test_a_batch_that_was_killed_goes_on_where_it_was(
@@ -202,7 +204,7 @@ def test_two_processes_on_one_batch_record_every_star_once(
     both = together(2, lambda _: done(workspace, model_id))
     assert results(workspace, model_id) == dict.fromkeys(products, 1)
     assert all(not each.faults and not each.n_rejected for each in both)
-    twice = workspace.catalog.duplicate_work()
+    twice = workspace.catalog.duplicates.counts()
     assert twice[WorkKind.NORMALIZATION] == 0
     assert sum(each.n_inferred for each in both) >= len(products)
 
@@ -281,7 +283,7 @@ def test_a_file_that_is_rewritten_meanwhile_has_its_new_content_analysed(
 def test_a_night_is_overtaken_by_a_model_that_came_into_force_meanwhile(
     workspace: Workspace, model_id: str, pinned: str | None, is_overtaken: bool
 ) -> None:
-    file = NightFileOutcome(path="/sas/a.fits", digest=None, outcome=FileOutcome.DONE)
+    file = NightFileOutcome(path="/sas/a.fits", digest=None, outcome=FileStatus.DONE)
     outcome = NightOutcome(
         telescope="apo25m", mjd=59281, run_id="r", model_id=model_id if pinned == "force" else pinned,
         files=() if pinned == "no files" else (file,),

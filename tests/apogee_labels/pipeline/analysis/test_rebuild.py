@@ -28,7 +28,7 @@ def record(workspace: Workspace, path: Path) -> NormalizationRecord:
     regions = workspace.settings.data_dir / "mine.txt"
     regions.write_text(workspace.settings.continuum_regions.read_text().replace("#", "# mine", 1))
     parameters = NormalizationParameters(regions=regions, length=1200.0, order=2, sum_axis=None)
-    record = workspace.catalog.normalization(normalize_file(workspace, path, parameters).normalization_id)
+    record = workspace.catalog.normalizations.get(normalize_file(workspace, path, parameters).normalization_id)
     assert record is not None
     return record
 
@@ -82,7 +82,7 @@ def test_a_content_that_is_gone_is_bad_input_until_it_is_back(
         read_or_rebuild(workspace, record)
     assert caught.value.reason is Reason.MISSING
     subject = subject_of_path(str(path))
-    assert workspace.catalog.rejections([subject, record.digest, record.id], "1").keys() == {subject}
+    assert workspace.catalog.rejections.find([subject, record.digest, record.id], "1").keys() == {subject}
     path.write_bytes(kept)
     assert read_or_rebuild(workspace, record).content == record.digest
 
@@ -100,7 +100,7 @@ def test_without_its_regions_it_cannot_be_made(
     other = tmp_path / "other.txt"
     other.write_text("15200.0 15260.0\n15900.0 15960.0\n16500.0 16560.0\n")
     parameters = NormalizationParameters(regions=other)
-    made = workspace.catalog.normalization(normalize_file(workspace, path, parameters).normalization_id)
+    made = workspace.catalog.normalizations.get(normalize_file(workspace, path, parameters).normalization_id)
     assert made is not None
     workspace.normalized_path(made.id).unlink()
     for kept in (workspace.settings.data_dir / "regions").iterdir():

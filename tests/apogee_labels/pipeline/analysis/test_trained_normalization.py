@@ -65,7 +65,7 @@ def trained(survey_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_the_model_and_its_record_say_how_the_training_spectra_were_normalised(trained: Trained) -> None:
-    record = trained.workspace.catalog.model(trained.model_id)
+    record = trained.workspace.catalog.models.get(trained.model_id)
     assert record is not None
     assert record.normalization == trained.normalization.as_json()
     assert record.provenance is not None
@@ -93,7 +93,7 @@ def test_a_model_of_another_normalisation_is_refused_for_the_file_alone_or_for_a
         infer_files(workspace, [other], identity, InferenceParameters())
     assert raised.value.reason is Reason.BAD_MODEL
     assert "no record of its training set's normalisation" not in caplog.text
-    assert workspace.catalog.result(good.get().result_id) is not None
+    assert workspace.catalog.results.get(good.get().result_id) is not None
 
 
 def test_a_model_that_does_not_say_is_accepted_with_one_line(
@@ -109,7 +109,7 @@ def test_a_model_that_does_not_say_is_accepted_with_one_line(
         outcomes = infer_files(workspace, items, identity, InferenceParameters())
     assert [outcome.fault for outcome in outcomes] == [None, None]
     assert caplog.text.count("no record of its training set's normalisation") == 1
-    record = workspace.catalog.model(identity)
+    record = workspace.catalog.models.get(identity)
     assert record is not None
     assert (record.normalization, record.provenance) == (None, None)
 
@@ -121,7 +121,7 @@ def test_a_set_of_another_normalisation_is_not_trained_on_and_gets_no_verdict(
     with pytest.raises(OtherNormalizationError, match=r"length 1000\.0, not 1400\.0\.  Make it again with the DAG"):
         train_model(workspace, path, LINEAR)
     identity = training_identity(path, LINEAR)
-    assert workspace.catalog.verdict(identity) is None, "the same set is right when the settings are"
+    assert workspace.catalog.models.verdict(identity) is None, "the same set is right when the settings are"
     assert find_attempt(workspace, identity) is not None, "and meanwhile the sensor does not begin again and again"
     assert not list((workspace.settings.data_dir / "models").glob("*.fits"))
 

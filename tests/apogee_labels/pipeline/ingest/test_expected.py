@@ -90,7 +90,7 @@ def test_files_from_elsewhere_and_of_other_releases_are_not_a_night_s(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         register_file(workspace, path, read_apstar(path), look_at(path))
-    assert len(workspace.catalog.known_paths(APO, MJD)) == 3
+    assert len(workspace.catalog.archive.paths_of_night(APO, MJD)) == 3
     assert expected_files(workspace, APO, MJD).files == {}
 
 

@@ -69,7 +69,7 @@ def test_what_the_server_does_not_have_is_on_record_and_no_error(
     found = fetch_night(emptied, APO, MJD)
     assert found == counts(expected=len(night), fetched=len(night) - 2, not_at_remote=1, bad=1)
     subjects = {subject_of_path(str(path)): path for path in (absent, bad)}
-    rejections = emptied.catalog.rejections(subjects, READER_VERSION)
+    rejections = emptied.catalog.rejections.find(subjects, READER_VERSION)
     assert {(subjects[each.subject], each.reason, each.stage) for each in rejections.values()} == {
         (absent, Reason.NOT_AT_REMOTE, Stage.FETCH), (bad, Reason.UNREADABLE, Stage.FETCH),
     }  # fmt: skip

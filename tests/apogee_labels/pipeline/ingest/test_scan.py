@@ -53,7 +53,7 @@ def test_every_file_is_new_once(workspace: Workspace, paths: list[Path], opened:
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), len(paths), 0)
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), 0, 0)
     assert sorted(opened) == sorted(map(str, paths))
-    assert set(workspace.catalog.indexed()) == set(opened), "the other telescope's files are not its business"
+    assert set(workspace.catalog.archive.indexed()) == set(opened), "the other telescope's files are not its business"
 
 
 def test_what_is_on_record_is_what_the_files_say(
@@ -64,9 +64,9 @@ def test_what_is_on_record_is_what_the_files_say(
         if star.telescope != TELESCOPE:
             continue
         path, visits = survey.path(star), survey.visits(star, survey.nights[-1])
-        entry = workspace.catalog.indexed()[str(path)]
+        entry = workspace.catalog.archive.indexed()[str(path)]
         assert (entry.obj, entry.digest, entry.size) == (star.obj, digest_file(path), path.stat().st_size)
-        spectrum = workspace.catalog.spectrum(digest_file(path))
+        spectrum = workspace.catalog.spectra.get(digest_file(path))
         assert spectrum is not None
         assert (spectrum.obj, spectrum.telescope, spectrum.field) == (star.obj, TELESCOPE, star.field)
         assert (spectrum.release, spectrum.apred) == ("dr17", "dr17")
@@ -83,7 +83,7 @@ def test_a_rewritten_file_is_read_again_and_the_others_are_not(
     os.utime(paths[0], (1, 1))
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), 1, 0)
     assert opened == [str(paths[0])]
-    assert workspace.catalog.indexed()[str(paths[0])].digest == digest_file(paths[1])
+    assert workspace.catalog.archive.indexed()[str(paths[0])].digest == digest_file(paths[1])
 
 
 def test_a_file_that_is_gone_is_marked_and_comes_back(workspace: Workspace, paths: list[Path]) -> None:
@@ -91,17 +91,17 @@ def test_a_file_that_is_gone_is_marked_and_comes_back(workspace: Workspace, path
     hidden = paths[0].rename(paths[0].with_suffix(".hidden"))
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths) - 1, 0, 1)
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths) - 1, 0, 0)
-    assert workspace.catalog.indexed()[str(paths[0])].state is FileState.GONE
+    assert workspace.catalog.archive.indexed()[str(paths[0])].state is FileState.GONE
     hidden.rename(paths[0])
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), 1, 0)
-    assert workspace.catalog.indexed()[str(paths[0])].state is FileState.PRESENT
+    assert workspace.catalog.archive.indexed()[str(paths[0])].state is FileState.PRESENT
 
 
 def test_an_archive_that_is_not_mounted_has_lost_nothing(workspace: Workspace, survey: SyntheticSurvey) -> None:
     scan_archive(workspace, TELESCOPE)
     survey.root.rename(survey.root.with_name("away"))
     assert counts(scan_archive(workspace, TELESCOPE)) == (0, 0, 0)
-    assert {entry.state for entry in workspace.catalog.indexed().values()} == {FileState.PRESENT}
+    assert {entry.state for entry in workspace.catalog.archive.indexed().values()} == {FileState.PRESENT}
 
 
 @pytest.mark.parametrize("kind", [Damage.EMPTY, Damage.NO_VISITS])
@@ -111,7 +111,7 @@ def test_a_header_that_cannot_be_read_leaves_the_night_unknown(
     damage(paths[0], kind)
     for _ in range(2):
         scan_archive(workspace, TELESCOPE)
-    (entry,) = workspace.catalog.files_of_no_night(TELESCOPE)
+    (entry,) = workspace.catalog.archive.files_of_no_night(TELESCOPE)
     assert (entry.path, entry.digest) == (str(paths[0]), digest_file(paths[0]))
     assert entry.obj in paths[0].name
     assert opened.count(str(paths[0])) == 1, "it is not read again until it changes"
@@ -121,7 +121,7 @@ def test_a_folder_with_the_name_of_a_spectrum_has_no_content(workspace: Workspac
     paths[0].unlink()
     paths[0].mkdir()
     scan_archive(workspace, TELESCOPE)
-    (entry,) = workspace.catalog.files_of_no_night(TELESCOPE)
+    (entry,) = workspace.catalog.archive.files_of_no_night(TELESCOPE)
     assert (entry.path, entry.digest) == (str(paths[0]), None)
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_vanishes_meanwhile_is_passed_over(
 
     monkeypatch.setattr(registration, "digest_file", vanish)
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), 0, 0)
-    assert workspace.catalog.indexed() == {}
+    assert workspace.catalog.archive.indexed() == {}
 
 
 def test_trouble_that_may_pass_ends_the_scan_and_records_nothing_wrong(
@@ -162,7 +162,7 @@ def test_a_file_that_we_may_not_read_keeps_no_other_from_the_index(
 
     monkeypatch.setattr(registration, "digest_file", refuse)
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), len(paths) - 1, 0)
-    assert str(paths[0]) not in workspace.catalog.indexed()
+    assert str(paths[0]) not in workspace.catalog.archive.indexed()
     monkeypatch.undo()
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), 1, 0)
 
@@ -207,10 +207,10 @@ def test_a_note_that_cannot_be_true_is_not_believed(workspace: Workspace, paths:
 
 def test_a_file_that_was_read_is_on_record_as_by_a_scan(workspace: Workspace, paths: list[Path]) -> None:
     register_file(workspace, paths[0], read_apstar(paths[0]), look_at(paths[0]))
-    registered = workspace.catalog.indexed()[str(paths[0])]
-    spectrum = workspace.catalog.spectrum(digest_file(paths[0]))
+    registered = workspace.catalog.archive.indexed()[str(paths[0])]
+    spectrum = workspace.catalog.spectra.get(digest_file(paths[0]))
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), len(paths) - 1, 0)
-    assert workspace.catalog.indexed()[str(paths[0])] == registered
+    assert workspace.catalog.archive.indexed()[str(paths[0])] == registered
     assert spectrum is not None
     assert spectrum.telescope == TELESCOPE
 
@@ -223,14 +223,14 @@ def test_a_file_outside_the_archive_is_registered_all_the_same(
     register_file(workspace, outside, read_apstar(outside), look_at(outside))
     damage(outside, Damage.EMPTY)
     register_unreadable(workspace, outside, digest_file(outside))
-    assert workspace.catalog.indexed([str(outside)])[str(outside)].digest == digest_file(outside)
+    assert workspace.catalog.archive.indexed([str(outside)])[str(outside)].digest == digest_file(outside)
 
 
 def test_a_missing_file_is_known_by_its_path(workspace: Workspace, paths: list[Path]) -> None:
     scan_archive(workspace, TELESCOPE)
     paths[0].unlink()
     register_unreadable(workspace, paths[0], subject_of_path(str(paths[0])))
-    assert workspace.catalog.indexed()[str(paths[0])].state is FileState.GONE
+    assert workspace.catalog.archive.indexed()[str(paths[0])].state is FileState.GONE
 
 
 def test_what_is_written_while_a_file_is_read_looks_changed_to_the_next_scan(
@@ -240,7 +240,7 @@ def test_what_is_written_while_a_file_is_read_looks_changed_to_the_next_scan(
     shutil.copyfile(paths[1], paths[0])  # rewritten in between
     register_file(workspace, paths[0], star, glance)
     scan_archive(workspace, TELESCOPE)
-    assert workspace.catalog.indexed()[str(paths[0])].digest == digest_file(paths[1])
+    assert workspace.catalog.archive.indexed()[str(paths[0])].digest == digest_file(paths[1])
 
 
 def test_a_scan_that_breaks_off_has_not_read_in_vain(
@@ -256,12 +256,12 @@ def test_a_scan_that_breaks_off_has_not_read_in_vain(
     monkeypatch.setattr(registration, "digest_file", fail_at_last)
     with pytest.raises(OSError, match="Input/output"):
         scan_archive(workspace, TELESCOPE)
-    assert 0 < len(workspace.catalog.indexed()) < len(paths)
+    assert 0 < len(workspace.catalog.archive.indexed()) < len(paths)
 
 
 def test_the_path_comes_before_the_header(workspace: Workspace, paths: list[Path]) -> None:
     star = replace(read_apstar(paths[0]), telescope="SDSS 2.5-m", field="4245")
     register_file(workspace, paths[0], star, look_at(paths[0]))
-    spectrum = workspace.catalog.spectrum(star.digest)
+    spectrum = workspace.catalog.spectra.get(star.digest)
     assert spectrum is not None
     assert (spectrum.telescope, spectrum.field) == (TELESCOPE, paths[0].parent.name)

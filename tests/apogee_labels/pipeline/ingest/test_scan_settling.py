@@ -66,13 +66,13 @@ def test_a_growing_file_is_not_taken_until_it_is_whole(workspace: Workspace, pat
     content = path.read_bytes()
     with being_written(path, content):
         scan = scan_archive(workspace, TELESCOPE, settle_time=SETTLE)
-    (entry,) = workspace.catalog.files_being_written(TELESCOPE)
+    (entry,) = workspace.catalog.archive.files_being_written(TELESCOPE)
     assert (scan.n_writing, entry.path, entry.digest) == (1, str(path), None)
-    assert workspace.catalog.files_of_no_night(TELESCOPE) == [], "so that no run rejects it"
+    assert workspace.catalog.archive.files_of_no_night(TELESCOPE) == [], "so that no run rejects it"
     after = scan_archive(workspace, TELESCOPE, settle_time=SETTLE)
     assert (after.n_changed, after.n_writing) == (1, 0)
-    assert workspace.catalog.indexed([str(path)])[str(path)].digest == digest_file(path)
-    assert workspace.catalog.files_being_written(TELESCOPE) == []
+    assert workspace.catalog.archive.indexed([str(path)])[str(path)].digest == digest_file(path)
+    assert workspace.catalog.archive.files_being_written(TELESCOPE) == []
 
 
 def test_a_star_whose_file_is_being_rewritten_keeps_its_last_content(workspace: Workspace, path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_star_whose_file_is_being_rewritten_keeps_its_last_content(workspace: 
     content, before = path.read_bytes(), digest_file(path)
     with being_written(path, content):
         scan_archive(workspace, TELESCOPE, settle_time=SETTLE)
-    (entry,) = workspace.catalog.files_being_written(TELESCOPE)
+    (entry,) = workspace.catalog.archive.files_being_written(TELESCOPE)
     assert entry.digest == before
 
 
@@ -92,7 +92,7 @@ def test_a_file_that_is_cut_short_and_stays_so_is_taken_for_bad(
     path.write_bytes(path.read_bytes()[:2000])
     os.utime(path, (time.time() - seconds,) * 2)
     scan = scan_archive(workspace, TELESCOPE, settle_time=SETTLE)
-    (entry,) = workspace.catalog.files_of_no_night(TELESCOPE)
+    (entry,) = workspace.catalog.archive.files_of_no_night(TELESCOPE)
     assert (scan.n_writing, entry.path) == (0, str(path))
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(
 
     monkeypatch.setattr(registration, "digest_file", rewrite)
     assert scan_archive(workspace, TELESCOPE).n_writing == 1
-    assert workspace.catalog.indexed([str(path)])[str(path)].state is FileState.WRITING
+    assert workspace.catalog.archive.indexed([str(path)])[str(path)].state is FileState.WRITING
 
 
 def test_a_link_that_is_gone_for_a_moment_is_gone_and_not_bad(workspace: Workspace, path: Path) -> None:
@@ -126,17 +126,17 @@ def test_a_link_that_is_gone_for_a_moment_is_gone_and_not_bad(workspace: Workspa
     versioned = path.rename(path.with_suffix(".version"))
     path.symlink_to(versioned)
     scan_archive(workspace, TELESCOPE)
-    before = workspace.catalog.indexed([str(path)])[str(path)]
+    before = workspace.catalog.archive.indexed([str(path)])[str(path)]
     path.unlink()
     path.symlink_to(path.with_suffix(".not-yet"))
     assert scan_archive(workspace, TELESCOPE).n_gone == 1
-    gone = workspace.catalog.indexed([str(path)])[str(path)]
+    gone = workspace.catalog.archive.indexed([str(path)])[str(path)]
     assert (gone.state, gone.digest) == (FileState.GONE, before.digest)
-    assert workspace.catalog.files_of_no_night(TELESCOPE) == []
+    assert workspace.catalog.archive.files_of_no_night(TELESCOPE) == []
     path.unlink()
     path.symlink_to(versioned)
     scan_archive(workspace, TELESCOPE)
-    assert workspace.catalog.indexed([str(path)])[str(path)].state is FileState.PRESENT
+    assert workspace.catalog.archive.indexed([str(path)])[str(path)].state is FileState.PRESENT
 
 
 def test_a_scan_serves_whoever_is_content_with_its_beginning(workspace: Workspace) -> None:
@@ -155,14 +155,14 @@ def test_what_a_scan_holds_in_memory_is_a_chunk(
     n_files = sum(star.telescope == TELESCOPE for star in survey.stars)
     assert scan_archive(workspace, TELESCOPE).n_changed == n_files
     other = next(survey.path(star) for star in survey.stars if star.telescope != TELESCOPE)
-    entry = workspace.catalog.indexed().popitem()[1]
+    entry = workspace.catalog.archive.indexed().popitem()[1]
     elsewhere = [str(other), f"{other}.gone"]
-    workspace.catalog.index_files(
+    workspace.catalog.archive.index(
         [type(entry)(path=path, telescope=TELESCOPE, obj="a", size=1, mtime_ns=1, digest=None) for path in elsewhere]
     )
     scan = scan_archive(workspace, TELESCOPE)
     assert (scan.n_seen, scan.n_changed, scan.n_gone) == (n_files, 0, 1)
-    assert workspace.catalog.indexed(elsewhere)[str(other)].state is FileState.PRESENT
+    assert workspace.catalog.archive.indexed(elsewhere)[str(other)].state is FileState.PRESENT
 
 
 def test_a_file_that_happens_to_end_with_a_unit_while_it_grows_is_not_taken(workspace: Workspace, path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_file_that_happens_to_end_with_a_unit_while_it_grows_is_not_taken(work
     scan = scan_archive(workspace, TELESCOPE, settle_time=SETTLE)
     writer.join()
     assert scan.n_writing == 1
-    assert workspace.catalog.indexed([str(path)])[str(path)].state is FileState.WRITING
+    assert workspace.catalog.archive.indexed([str(path)])[str(path)].state is FileState.WRITING
     time.sleep(0.2)
     assert scan_archive(workspace, TELESCOPE, settle_time=SETTLE).n_changed == 1
-    assert workspace.catalog.indexed([str(path)])[str(path)].digest == digest_file(path)
+    assert workspace.catalog.archive.indexed([str(path)])[str(path)].digest == digest_file(path)

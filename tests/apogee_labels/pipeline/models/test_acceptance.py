@@ -44,20 +44,20 @@ def model_id(workspace: Workspace, put_model: PutModel) -> str:
 
 def another(workspace: Workspace, model_id: str, letter: str = "f") -> str:
     """The same model under another identity, as if another training set had given it."""
-    identity, record = letter * 64, workspace.catalog.model(model_id)
+    identity, record = letter * 64, workspace.catalog.models.get(model_id)
     assert record is not None
     shutil.copyfile(workspace.model_path(model_id), workspace.model_path(identity))
-    workspace.catalog.record_model(replace(record, id=identity))
+    workspace.catalog.models.record(replace(record, id=identity))
     return identity
 
 
 def in_force(workspace: Workspace) -> str | None:
-    found = workspace.catalog.model_in_force("giants")
+    found = workspace.catalog.models.in_force("giants")
     return found.id if found else None
 
 
 def verdict(workspace: Workspace, identity: str) -> VerdictRecord:
-    found = workspace.catalog.verdict(identity)
+    found = workspace.catalog.models.verdict(identity)
     assert found is not None
     return found
 
@@ -81,9 +81,9 @@ def test_decided_twice_changes_nothing(workspace: Workspace, model_id: str) -> N
     begin_run(workspace, model_id)
     decide(workspace, model_id, "a run")
     assert find_run(workspace, model_id) is None, "the sensor has no reason to wait"
-    first = verdict(workspace, model_id), workspace.catalog.in_force_history()
+    first = verdict(workspace, model_id), workspace.catalog.models.history()
     assert decide(workspace, model_id, "another run") is not None
-    assert (verdict(workspace, model_id), workspace.catalog.in_force_history()) == first
+    assert (verdict(workspace, model_id), workspace.catalog.models.history()) == first
 
 
 def test_a_yes_puts_the_model_in_force_and_says_who_and_when(workspace: Workspace, model_id: str) -> None:
@@ -92,7 +92,7 @@ def test_a_yes_puts_the_model_in_force_and_says_who_and_when(workspace: Workspac
     assert is_open
     assert "the first model may have 0.001 K" in reason
     assert decide(workspace, model_id, "a run") is None, "without an answer nothing comes into force"
-    assert workspace.catalog.verdict(model_id) is None
+    assert workspace.catalog.models.verdict(model_id) is None
     record_answer(workspace, model_id, YES)
     assert decide(workspace, model_id, "a run", YES) is not None
     found = verdict(workspace, model_id)
@@ -103,7 +103,7 @@ def test_a_yes_puts_the_model_in_force_and_says_who_and_when(workspace: Workspac
     assert found.details["answer"] == {
         "approved": True, "by": "ada", "at": "2026-03-01T12:00:00+00:00", "comment": "looks good",
     }  # fmt: skip
-    assert workspace.catalog.in_force_history()[-1].reason == "approved by ada: looks good"
+    assert workspace.catalog.models.history()[-1].reason == "approved by ada: looks good"
 
 
 @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ def test_a_no_or_silence_is_a_verdict_once_and_for_all(
 
 def test_killed_between_in_force_and_verdict_the_next_try_ends_it(workspace: Workspace, model_id: str) -> None:
     validate_model(workspace, model_id, STRICT)
-    workspace.catalog.put_in_force("giants", model_id, "ada")
+    workspace.catalog.models.put_in_force("giants", model_id, "ada")
     assert not question_open(workspace, model_id)[0], "it is in force: nobody is asked"
     assert decide(workspace, model_id, "a run", YES) is not None
     assert verdict(workspace, model_id).decided_by == "ada"
-    assert len(workspace.catalog.in_force_history()) == 1
+    assert len(workspace.catalog.models.history()) == 1
 
 
 def test_a_training_that_is_run_again_does_not_undo_what_a_person_chose(workspace: Workspace, model_id: str) -> None:
@@ -156,7 +156,7 @@ def test_a_person_puts_a_refused_model_in_force_and_one_without_a_verdict(worksp
         assert not training_due(workspace, identity)[0], "the sensor leaves it alone"
     assert verdict(workspace, refused).outcome is VerdictOutcome.REFUSED, "what was decided once stays on record"
     assert verdict(workspace, waiting).decided_by == "grace"
-    last = workspace.catalog.in_force_history()[-1]
+    last = workspace.catalog.models.history()[-1]
     assert (last.decided_by, last.reason) == ("grace", "wanted for a paper")
     assert go_back(workspace, waiting, "again", "grace")[1] is False
     record_answer(workspace, waiting, NO)
@@ -164,7 +164,7 @@ def test_a_person_puts_a_refused_model_in_force_and_one_without_a_verdict(worksp
 
 
 def test_going_back_needs_a_model_that_is_there_and_whole(workspace: Workspace, model_id: str) -> None:
-    workspace.catalog.put_in_force("giants", model_id, "test")
+    workspace.catalog.models.put_in_force("giants", model_id, "test")
     with pytest.raises(CatalogError, match="expected the identity of a model"):
         go_back(workspace, "0" * 64, "why", "ada")
     damaged, gone = another(workspace, model_id, "e"), another(workspace, model_id, "d")
@@ -188,10 +188,10 @@ def test_two_names_in_one_catalogue_do_not_disturb_each_other(workspace: Workspa
     assert report is not None
     assert (report.content["name"], report.content["in_force"]) == ("dwarfs", None), "the first of its own name"
     decide(dwarfs, other, "a run")
-    assert [workspace.catalog.model_in_force(name).id for name in ("giants", "dwarfs")] == [model_id, other]  # type: ignore[union-attr]
+    assert [workspace.catalog.models.in_force(name).id for name in ("giants", "dwarfs")] == [model_id, other]  # type: ignore[union-attr]
     go_back(dwarfs, model_id, "both use it", "ada")
     assert in_force(workspace) == model_id
-    assert [each.name for each in workspace.catalog.in_force_history()] == ["giants", "dwarfs", "dwarfs"]
+    assert [each.name for each in workspace.catalog.models.history()] == ["giants", "dwarfs", "dwarfs"]
 
 
 def test_a_model_that_was_not_validated_is_not_decided_on(workspace: Workspace, model_id: str) -> None:

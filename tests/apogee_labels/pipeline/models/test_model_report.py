@@ -43,7 +43,7 @@ def analysed_data(survey_data: Path, put_model: PutModel, tmp_path_factory: pyte
         parameters = NormalizationParameters(regions=settings.continuum_regions)
         made = [normalize_file(workspace, survey.path(star), parameters).normalization_id for star in survey.stars]
         infer_labels(workspace, made, identity, InferenceParameters())
-        workspace.catalog.put_in_force("giants", identity, "test")
+        workspace.catalog.models.put_in_force("giants", identity, "test")
     return data_dir, identity
 
 
@@ -65,7 +65,7 @@ def workspace(analysed_data: tuple[Path, str], survey_data: Path, tmp_path: Path
 
 def put_moved(workspace: Workspace, model_id: str, kelvin: float) -> str:
     """A model that gives every star another temperature; its identity."""
-    record = workspace.catalog.model(model_id)
+    record = workspace.catalog.models.get(model_id)
     assert record is not None
     identity = "ab" * 32
     model = CannonModel.read(workspace.model_path(model_id))
@@ -75,7 +75,7 @@ def put_moved(workspace: Workspace, model_id: str, kelvin: float) -> str:
     labels[:, model.label_names.index("TEFF")] += kelvin
     moved = replace(model, vectorizer=replace(model.vectorizer, offsets=offsets), training_labels=labels)
     moved.write(workspace.model_path(identity))
-    workspace.catalog.record_model(replace(record, id=identity))
+    workspace.catalog.models.record(replace(record, id=identity))
     return identity
 
 
@@ -99,7 +99,7 @@ def test_stars_are_spread_evenly_and_the_same_whatever_their_order() -> None:
 def test_the_stars_are_chosen_once_and_stay(workspace: Workspace, analysed: str) -> None:
     chosen = reference_stars(workspace)
     assert 5 <= len(chosen) <= 12
-    workspace.catalog.put_in_force("giants", put_moved(workspace, analysed, 100.0), "test")
+    workspace.catalog.models.put_in_force("giants", put_moved(workspace, analysed, 100.0), "test")
     assert reference_stars(workspace) == chosen
     dwarfs = replace(workspace, settings=workspace.settings.model_copy(update={"model_name": "dwarfs"}))
     assert reference_stars(dwarfs) == [], "a name without a model in force has none yet"
@@ -139,8 +139,8 @@ def test_two_models_are_compared_on_the_same_spectra_and_nothing_is_made_twice(
     assert found.shifts["TEFF"].scatter < 1.0
     assert abs(found.shifts["LOGG"].mean) < 1e-3
     assert compare_models(workspace, new, analysed) == found
-    assert set(workspace.catalog.duplicate_work().values()) == {0}
-    assert WorkKind.RESULT in workspace.catalog.duplicate_work()
+    assert set(workspace.catalog.duplicates.counts().values()) == {0}
+    assert WorkKind.RESULT in workspace.catalog.duplicates.counts()
 
 
 def test_a_product_that_is_gone_is_made_anew_and_a_star_that_is_nowhere_is_left_out(
@@ -150,9 +150,9 @@ def test_a_product_that_is_gone_is_made_anew_and_a_star_that_is_nowhere_is_left_
     first, second, *others = reference_stars(workspace)
     for star in (first, second):
         workspace.normalized_path(star.normalization_id).unlink()
-    record = workspace.catalog.normalization(second.normalization_id)
+    record = workspace.catalog.normalizations.get(second.normalization_id)
     assert record is not None
-    (path,) = workspace.catalog.paths_of(record.digest)
+    (path,) = workspace.catalog.archive.paths_of(record.digest)
     aside = shutil.move(path, f"{path}.aside")
     try:
         found = compare_models(workspace, new, analysed)

@@ -54,7 +54,7 @@ def test_labels_keep_the_order_in_which_they_were_asked_for(workspace: Workspace
     names = ("FE_H", "TEFF")
     identity = train_model(workspace, workspace.settings.training_set, TrainingParameters(label_names=names, order=1))
     assert CannonModel.read(workspace.model_path(identity)).label_names == names
-    record = workspace.catalog.model(identity)
+    record = workspace.catalog.models.get(identity)
     assert record is not None
     assert record.label_names == names
 
@@ -114,17 +114,17 @@ def test_a_broken_training_set_gets_a_verdict_once(workspace: Workspace, trainin
     for _ in range(2):
         with pytest.raises(BadInputError):
             train_model(workspace, path, training)
-    verdict = workspace.catalog.verdict(training_identity(path, training))
+    verdict = workspace.catalog.models.verdict(training_identity(path, training))
     assert verdict is not None
     assert verdict.outcome is VerdictOutcome.BROKEN
     assert verdict.reason
-    assert workspace.catalog.model_in_force("giants") is None
+    assert workspace.catalog.models.in_force("giants") is None
 
 
 def test_accepting_twice_changes_nothing(workspace: Workspace, training: TrainingParameters) -> None:
     identity = train_model(workspace, workspace.settings.training_set, training)
     assert [accept_model(workspace, identity, "test") for _ in range(2)] == [True, False]
-    in_force = workspace.catalog.model_in_force("giants")
+    in_force = workspace.catalog.models.in_force("giants")
     assert in_force is not None
     assert in_force.id == identity
 
@@ -168,5 +168,5 @@ def test_a_training_set_that_changes_while_it_is_read_gets_no_verdict(
     monkeypatch.setattr(TrainingSet, "read", complete)
     with pytest.raises(OSError, match="rewritten"):
         train_model(workspace, path, training)
-    assert workspace.catalog.verdict(identity) is None
-    assert workspace.catalog.verdict(training_identity(path, training)) is None
+    assert workspace.catalog.models.verdict(identity) is None
+    assert workspace.catalog.models.verdict(training_identity(path, training)) is None

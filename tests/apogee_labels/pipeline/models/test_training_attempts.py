@@ -149,7 +149,7 @@ def test_a_training_that_fails_is_noted_and_one_that_goes_well_takes_the_note_aw
     attempt = find_attempt(workspace, identity)
     assert attempt is not None
     assert (attempt.count, attempt.error) == (2, "MemoryError: Unable to allocate 8.00 GiB")
-    assert workspace.catalog.verdict(identity) is None, "the training set is not broken"
+    assert workspace.catalog.models.verdict(identity) is None, "the training set is not broken"
     train_model(workspace, path, training)  # at once: only the sensor waits
     assert find_attempt(workspace, identity) is None
 
@@ -164,7 +164,7 @@ def test_memory_that_runs_out_while_a_pickle_is_read_is_not_its_fault(
     monkeypatch.setattr("apogee_labels.cannon.io.safe_pickle._refuse_opcodes", exhausted)
     with pytest.raises(MemoryError, match="could not be read"):
         train_model(workspace, path, training)
-    assert workspace.catalog.verdict(training_identity(path, training)) is None
+    assert workspace.catalog.models.verdict(training_identity(path, training)) is None
 
 
 def test_a_training_above_the_bound_gets_no_verdict_and_a_note(
@@ -178,7 +178,7 @@ def test_a_training_above_the_bound_gets_no_verdict_and_a_note(
     ):
         train_model(bounded, path, training)
     identity = training_identity(path, training)
-    assert workspace.catalog.verdict(identity) is None
+    assert workspace.catalog.models.verdict(identity) is None
     attempt = find_attempt(workspace, identity)
     assert attempt is not None
     assert attempt.error.startswith("NotEnoughMemoryError: training on ")

@@ -51,7 +51,7 @@ def test_each_choice_trains_a_model_of_its_own(workspace: Workspace, few_pixels:
     assert np.count_nonzero(sparse.theta) < np.count_nonzero(plain.theta)
     identities = {str(model.metadata["identity"]) for model in (plain, censored, median, sparse)}
     assert len(identities) == 4
-    records = [workspace.catalog.model(identity) for identity in identities]
+    records = [workspace.catalog.models.get(identity) for identity in identities]
     assert {json.dumps(record.parameters.get("censors")) for record in records if record} == {
         "null", json.dumps({"FE_H": [[middle, 17000.0]]}),
     }  # fmt: skip
@@ -76,7 +76,7 @@ def test_parameters_that_contradict_each_other_are_no_verdict(workspace: Workspa
     wrong = replace(LINEAR, regularization=1.0, regularization_path=(1.0, 2.0))
     with pytest.raises(ValueError, match="expected regularization 0 beside it"):
         made(workspace, wrong)
-    assert workspace.catalog.verdict(training_identity(workspace.settings.training_set, wrong)) is None
+    assert workspace.catalog.models.verdict(training_identity(workspace.settings.training_set, wrong)) is None
 
 
 def test_a_censor_without_a_pixel_of_this_set_is_a_verdict(workspace: Workspace, few_pixels: TrainingSet) -> None:
@@ -84,6 +84,6 @@ def test_a_censor_without_a_pixel_of_this_set_is_a_verdict(workspace: Workspace,
     for _ in range(2):
         with pytest.raises(BadInputError, match="ranges of FE_H with pixels of the training set"):
             made(workspace, parameters)
-    verdict = workspace.catalog.verdict(training_identity(workspace.settings.training_set, parameters))
+    verdict = workspace.catalog.models.verdict(training_identity(workspace.settings.training_set, parameters))
     assert verdict is not None
     assert verdict.outcome is VerdictOutcome.BROKEN

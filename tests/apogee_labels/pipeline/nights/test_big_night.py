@@ -9,14 +9,7 @@ import pytest
 
 from apogee_labels.apogee.archive.archive import ApStarKeys
 from apogee_labels.apogee.spectra.apstar import READER_VERSION
-from apogee_labels.catalog.records import (
-    ArchiveFile,
-    FileOutcome,
-    RejectionRecord,
-    SpectrumRecord,
-    Stage,
-    VisitRecord,
-)
+from apogee_labels.catalog.records import ArchiveFile, FileStatus, RejectionRecord, SpectrumRecord, Stage, VisitRecord
 from apogee_labels.core.errors import Reason
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.identities import ResultIdentities
@@ -46,7 +39,7 @@ def indexed(workspace: Workspace) -> list[ArchiveFile]:
                 apred="dr17", snr=100.0, n_visits=1, starflag=0, reader_version=READER_VERSION, visits=(visit,),
             )
         )  # fmt: skip
-    workspace.catalog.record_arrivals(spectra, files)
+    workspace.catalog.archive.record_arrivals(spectra, files)
     with workspace.lock("scan-apo25m") as note:
         note.write_text(repr(time.time()))
     return files
@@ -62,14 +55,14 @@ def test_each_file_is_in_one_batch_and_has_an_outcome_of_its_own(
     assert len(batches(due, max_batches=300, at_least=64)) == 63, "a backfill's"
     first, *others = indexed
     assert first.digest is not None
-    workspace.catalog.record_rejection(
+    workspace.catalog.rejections.record(
         RejectionRecord(
             subject=first.digest, path=first.path, stage=Stage.READ, reason=Reason.UNREADABLE, message="cut short",
             reader_version=READER_VERSION,
         )
     )  # fmt: skip
     summary = publish_night(workspace, NIGHT, identities)
-    assert summary.outcome.counts[FileOutcome.REJECTED] == 1
-    assert summary.outcome.counts[FileOutcome.UNFINISHED] == len(others)
+    assert summary.outcome.counts[FileStatus.REJECTED] == 1
+    assert summary.outcome.counts[FileStatus.FAILED] == len(others)
     assert f"{len(others)} of {N_FILES} files" in (summary.fault(max_rejected_share=0.5) or "")
     assert len(summary.lines()) < 60, "a summary names some of them"

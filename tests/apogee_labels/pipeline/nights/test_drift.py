@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apogee_labels.catalog.queries.drift import FittedSpectrum
+from apogee_labels.catalog.queries.results import FittedSpectrum
 from apogee_labels.pipeline.nights.drift import (
     FEWEST_NIGHTS,
     FEWEST_STARS,

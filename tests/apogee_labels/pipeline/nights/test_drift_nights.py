@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.grid import WAVELENGTH
 from apogee_labels.cannon.model import CannonModel
-from apogee_labels.catalog.queries.drift import FittedSpectrum
+from apogee_labels.catalog.queries.results import FittedSpectrum
 from apogee_labels.core.settings import Settings
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import normalize_files
@@ -133,9 +133,9 @@ def test_a_night_that_stands_out_is_told_of_where_people_look(
     model_id = put_model(workspace)
     usual = Measure("rchi2", 0.01, 0.1, 60)
     for mjd in range(FIRST - 9, FIRST):
-        workspace.catalog.record_listing("apo25m", mjd, "r", model_id, [])
+        workspace.catalog.nights.record_listing("apo25m", mjd, "r", model_id, [])
         summary = {"mjd": mjd, "drift": NightDrift(False, 60, 0, (usual,)).as_json()}
-        workspace.catalog.record_publication("apo25m", mjd, "r", summary)
+        workspace.catalog.nights.record_publication("apo25m", mjd, "r", summary)
     summary = publish(workspace, identities, FIRST, model_id)
     assert summary.drift is not None
     (sentence,) = summary.drift.stands_out

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from astropy.table import Table
 
-from apogee_labels.catalog.records import FileOutcome
+from apogee_labels.catalog.records import FileStatus
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.settings import Settings
 from apogee_labels.pipeline.analysis.infer import infer_labels
@@ -68,7 +68,7 @@ def test_every_file_of_the_night_gets_labels(
     summary = run(SECOND, model_id)
     expected = stars_of_night(survey, "apo25m", SECOND)
     table = Table.read(summary.table)
-    assert summary.outcome.counts[FileOutcome.DONE] == len(expected) > 0
+    assert summary.outcome.counts[FileStatus.DONE] == len(expected) > 0
     assert set(table["obj"]) == expected
     truth = survey.truth()
     for star in table:
@@ -82,7 +82,7 @@ def test_a_second_run_does_nothing_and_says_so(run: Run, model_id: str) -> None:
     first = run(FIRST, model_id)
     written = first.table.stat().st_mtime_ns
     second = run(FIRST, model_id, "second")
-    assert second.outcome.counts[FileOutcome.ALREADY_COMPLETE] == len(second.outcome.files) == len(first.outcome.files)
+    assert second.outcome.counts[FileStatus.COMPLETE] == len(second.outcome.files) == len(first.outcome.files)
     assert any("nothing was to do" in line for line in second.lines())
     assert second.table.stat().st_mtime_ns == written
 
@@ -92,7 +92,7 @@ def test_one_bad_file_does_not_stop_the_night(survey: SyntheticSurvey, run: Run,
     path = next(survey.path(star) for star in survey.stars if star.obj == victim)
     damage(path, Damage.TRUNCATED)
     summary = run(FIRST, model_id)
-    (rejected,) = summary.outcome.having(FileOutcome.REJECTED)
+    (rejected,) = summary.outcome.having(FileStatus.REJECTED)
     assert rejected.path == str(path)
     assert any(path.name in line and "unreadable" in line for line in summary.lines())
     assert summary.fault(max_rejected_share=0.5) is None
@@ -106,20 +106,20 @@ def test_a_file_whose_header_is_lost_is_rejected_by_the_first_run_that_sees_it(
     first, second = run(FIRST, model_id), run(SECOND, model_id)
     telescope = survey.stars[0].telescope
     assert telescope == "apo25m"
-    assert len(first.outcome.having(FileOutcome.REJECTED)) == 1
-    assert second.outcome.having(FileOutcome.REJECTED) == ()
+    assert len(first.outcome.having(FileStatus.REJECTED)) == 1
+    assert second.outcome.having(FileStatus.REJECTED) == ()
 
 
 def test_without_a_model_the_night_is_normalised_and_a_later_run_infers(
     workspace: Workspace, training: TrainingParameters, run: Run
 ) -> None:
     before = run(FIRST, None)
-    assert before.outcome.counts[FileOutcome.NO_MODEL] == len(before.outcome.files) > 0
+    assert before.outcome.counts[FileStatus.NORMALIZED] == len(before.outcome.files) > 0
     assert before.fault(max_rejected_share=0.5) is None
     identity = train_model(workspace, workspace.settings.training_set, training)
     accept_model(workspace, identity, "test")
     after = run(FIRST, identity, "second")
-    assert after.outcome.counts[FileOutcome.DONE] == len(before.outcome.files)
+    assert after.outcome.counts[FileStatus.DONE] == len(before.outcome.files)
 
 
 def test_what_has_neither_result_nor_rejection_is_a_fault(
@@ -128,7 +128,7 @@ def test_what_has_neither_result_nor_rejection_is_a_fault(
     night = NightKey("apo25m", FIRST, "broken")
     due = list_night(workspace, night, identities, model_id)
     summary = publish_night(workspace, night, identities)
-    assert summary.outcome.counts[FileOutcome.UNFINISHED] == len(due) > 0
+    assert summary.outcome.counts[FileStatus.FAILED] == len(due) > 0
     assert "neither a result nor a rejection" in (summary.fault(max_rejected_share=1.0) or "")
 
 
@@ -141,7 +141,7 @@ def test_a_late_file_is_taken_by_the_next_scheduled_night(survey: SyntheticSurve
     own = run(SECOND, model_id, "own night only")
     both = run(SECOND, model_id, "scheduled", late_nights=14)
     assert str(path) not in {file.path for file in own.outcome.files}
-    assert str(path) in {file.path for file in both.outcome.having(FileOutcome.DONE)}
+    assert str(path) in {file.path for file in both.outcome.having(FileStatus.DONE)}
 
 
 def test_an_empty_night_is_a_clean_no_op(run: Run, model_id: str) -> None:
@@ -176,7 +176,7 @@ def test_a_star_without_continuum_is_rejected_and_the_night_is_green(
 
     monkeypatch.setattr("apogee_labels.cannon.continuum.normalization.normalize", refuse)
     summary = run(FIRST, model_id)
-    assert summary.outcome.counts[FileOutcome.REJECTED] == len(summary.outcome.files) > 0
+    assert summary.outcome.counts[FileStatus.REJECTED] == len(summary.outcome.files) > 0
     assert summary.fault(max_rejected_share=1.0) is None
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from apogee_labels.catalog.records import FileOutcome, ListedState, utc_now
+from apogee_labels.catalog.records import FileStatus, utc_now
 from apogee_labels.core.errors import BadInputError
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import normalize_file
@@ -104,9 +104,9 @@ def test_reprocessing_takes_all_files_of_the_night_and_of_no_other(
         infer_labels(workspace, [item.normalization_id], model_id, InferenceParameters())
     assert listed(FIRST, Scope(), model_id, "second") == set()
     assert listed(FIRST, Scope(reprocess=True), model_id, "third") == files(survey, FIRST)
-    listing = workspace.catalog.listing(TELESCOPE, FIRST, "third")
+    listing = workspace.catalog.nights.listing(TELESCOPE, FIRST, "third")
     assert listing is not None
-    assert {file.state for file in listing.files} == {ListedState.DUE}
+    assert {file.state for file in listing.files} == {FileStatus.DUE}
     outcome = publish_night(workspace, NightKey(TELESCOPE, FIRST, "third"), identities).outcome
-    assert outcome.counts[FileOutcome.DONE] == len(files(survey, FIRST)) - 1
-    assert outcome.counts[FileOutcome.REJECTED] == 1
+    assert outcome.counts[FileStatus.DONE] == len(files(survey, FIRST)) - 1
+    assert outcome.counts[FileStatus.REJECTED] == 1

@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 
 from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
-from apogee_labels.catalog.queries.file_status import FileStatus
-from apogee_labels.catalog.queries.night_status import Night, RunOfNight
-from apogee_labels.catalog.records import FileState, ListedState, RejectionRecord, Stage, subject_of_path
+from apogee_labels.catalog.records import (
+    NIGHT_STATUSES,
+    FileState,
+    FileStatus,
+    Night,
+    RejectionRecord,
+    RunOfNight,
+    Stage,
+    subject_of_path,
+)
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import normalize_file
@@ -24,13 +31,13 @@ from apogee_labels.pipeline.identities import (
 from apogee_labels.pipeline.models.acceptance import accept_model
 from apogee_labels.pipeline.models.train import train_model
 from apogee_labels.pipeline.nights.night import NightKey, list_night
-from apogee_labels.pipeline.nights.night_status import NightStatus, night_status, nightly_identities, nights_overview
-from apogee_labels.pipeline.nights.night_verdict import MEANING, NAMES, verdict
+from apogee_labels.pipeline.nights.night_status import NightStatus, night_status, nights_overview
+from apogee_labels.pipeline.nights.night_verdict import MEANING, NAMES, night_verdict
 from apogee_labels.pipeline.nights.publish import publish_night
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.damage import Damage, damage
 from apogee_labels.simulation.survey import SyntheticSurvey
-from tests.apogee_labels.catalog.queries.test_night_status import statements
+from tests.apogee_labels.catalog.queries.test_states import statements
 
 TELESCOPE, FIRST, SECOND = "apo25m", 59280, 59281
 NOW = datetime(2021, 3, 20, tzinfo=UTC)
@@ -44,7 +51,7 @@ def model_id(workspace: Workspace, training: TrainingParameters) -> str:
 
 
 def paths_of(workspace: Workspace, mjd: int) -> list[str]:
-    return [file.path for file in workspace.catalog.files_of_night(TELESCOPE, mjd)]
+    return [file.path for file in workspace.catalog.archive.files_of_night(TELESCOPE, mjd)]
 
 
 class Nightly:
@@ -53,7 +60,7 @@ class Nightly:
     def __init__(self, workspace: Workspace, mjd: int, model: str | None, run_id: str = "scheduled__x") -> None:
         self.workspace, self.model = workspace, model
         self.night = NightKey(TELESCOPE, mjd, run_id)
-        self.identities = nightly_identities(workspace.settings)
+        self.identities = ResultIdentities.nightly(workspace.settings.continuum_regions)
 
     def list(self) -> tuple[str, ...]:
         return list_night(self.workspace, self.night, self.identities, self.model)
@@ -109,7 +116,7 @@ def test_a_night_from_nothing_to_done(workspace: Workspace, survey: SyntheticSur
     (rejected,) = (file for file in done.files if file.status is FileStatus.REJECTED)
     assert (rejected.path, rejected.reason) == (due[0], Reason.UNREADABLE)
     assert rejected.message
-    assert done.listed == {"scheduled__x": {ListedState.DUE: len(due)}}
+    assert done.listed == {"scheduled__x": {FileStatus.DUE: len(due)}}
 
 
 def test_a_rewritten_file_waits_for_the_next_run(workspace: Workspace, survey: SyntheticSurvey, model_id: str) -> None:
@@ -133,7 +140,7 @@ def test_without_a_model_and_with_a_new_one(
     for path in due:
         run.analyse(path)
     run.publish()
-    assert told(workspace).counts == {FileStatus.NO_MODEL: len(due)}
+    assert told(workspace).counts == {FileStatus.NORMALIZED: len(due)}
     assert "Put a model in force with the DAG cannon_training" in told(workspace).verdict.sentence
     model = train_model(workspace, workspace.settings.training_set, training)
     accept_model(workspace, model, "test")
@@ -148,7 +155,7 @@ def test_without_a_model_and_with_a_new_one(
 
 
 def reject(workspace: Workspace, subject: str, path: str, stage: Stage, reason: Reason) -> None:
-    workspace.catalog.record_rejection(
+    workspace.catalog.rejections.record(
         RejectionRecord(
             subject=subject, path=path, stage=stage, reason=reason, message=f"{path}: why", reader_version=_reader()
         )
@@ -168,7 +175,7 @@ def test_what_is_rejected_by_another_name_than_its_content(
     due = run.list()
     run.publish()
     assert told(workspace).counts == {FileStatus.FAILED: len(due)}
-    digests = {path: str(file.digest) for path, file in workspace.catalog.indexed(due).items()}
+    digests = {path: str(file.digest) for path, file in workspace.catalog.archive.indexed(due).items()}
     impossible, missing, other = due[:3]
     reject(
         workspace,
@@ -187,8 +194,8 @@ def test_what_is_rejected_by_another_name_than_its_content(
     assert by_path[missing].reason == Reason.MISSING
     assert by_path[other].status is FileStatus.FAILED
     assert status.counts == {FileStatus.REJECTED: 2, FileStatus.FAILED: len(due) - 2}
-    found_again = workspace.catalog.indexed([missing])[missing]
-    workspace.catalog.index_files([type(found_again)(**{
+    found_again = workspace.catalog.archive.indexed([missing])[missing]
+    workspace.catalog.archive.index([type(found_again)(**{
         name: getattr(found_again, name) for name in type(found_again).__slots__ if name != "scanned_at"
     })])  # fmt: skip
     assert told(workspace).counts[FileStatus.REJECTED] == 1, "something was found at the path since"
@@ -198,12 +205,12 @@ def test_files_that_are_written_or_gone(workspace: Workspace, survey: SyntheticS
     run = Nightly(workspace, FIRST, model_id)
     due = run.list()
     run.publish()
-    workspace.catalog.mark_gone(due)
+    workspace.catalog.archive.mark_gone(due)
     assert told(workspace).counts == {FileStatus.GONE: len(due)}
     assert told(workspace).verdict.sentence == "Done: the night had no files."
-    entry = workspace.catalog.indexed(due[:1])[due[0]]
+    entry = workspace.catalog.archive.indexed(due[:1])[due[0]]
     values = {name: getattr(entry, name) for name in type(entry).__slots__} | {"state": FileState.WRITING}
-    workspace.catalog.index_files([type(entry)(**values)])
+    workspace.catalog.archive.index([type(entry)(**values)])
     assert told(workspace).verdict.sentence.startswith("Not done: 1 being written. Wait until they are whole")
 
 
@@ -223,7 +230,12 @@ def test_a_night_that_is_not_over_is_not_missed(workspace: Workspace) -> None:
 
 def test_an_overview_has_both_telescopes_newest_first(workspace: Workspace, survey: SyntheticSurvey) -> None:
     for telescope in OBSERVATORIES:
-        list_night(workspace, NightKey(telescope, FIRST, "r"), nightly_identities(workspace.settings), None)
+        list_night(
+            workspace,
+            NightKey(telescope, FIRST, "r"),
+            ResultIdentities.nightly(workspace.settings.continuum_regions),
+            None,
+        )
     nights = [row.night for row in nights_overview(workspace, FIRST, SECOND)]
     assert nights == [(name, mjd) for mjd in (SECOND, FIRST) for name in sorted(OBSERVATORIES)]
     (row, *_) = nights_overview(workspace, SECOND, SECOND, ["lco25m"])
@@ -240,10 +252,10 @@ def test_every_state_has_a_meaning_a_name_and_an_advice() -> None:
     run = RunOfNight(
         telescope=TELESCOPE, mjd=FIRST, run_id="r", model_id=None, listed_at=NOW, published_at=NOW, summary=None
     )
-    assert set(MEANING) == set(NAMES) == set(FileStatus)
-    for status in FileStatus:
+    assert set(MEANING) == set(NAMES) == set(NIGHT_STATUSES)
+    for status in NIGHT_STATUSES:
         for runs in ([], [run]):
-            judged = verdict(Night(TELESCOPE, FIRST), Counter({status: 2}), runs, NOW)
+            judged = night_verdict(Night(TELESCOPE, FIRST), Counter({status: 2}), runs, NOW)
             closed = status in (FileStatus.DONE, FileStatus.REJECTED, FileStatus.GONE)
             assert judged.is_done == (closed and bool(runs))
             assert judged.sentence.endswith(".")

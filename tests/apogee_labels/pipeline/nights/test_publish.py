@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from apogee_labels.catalog.records import FileOutcome, NightFileOutcome, NightOutcome
+from apogee_labels.catalog.records import FileStatus, NightFileOutcome, NightOutcome
 from apogee_labels.core.errors import Reason
 from apogee_labels.pipeline.nights.publish import SHOWN, NightSummary
 
@@ -18,7 +18,7 @@ def summary(model_id: str | None = "f" * 64, **counts: int) -> NightSummary:
         NightFileOutcome(
             path=f"/sas/{name}-{number}.fits",
             digest=None,
-            outcome=FileOutcome[name],
+            outcome=FileStatus[name],
             reason=Reason.UNREADABLE if name == "REJECTED" else None,
             message="cut short" if name == "REJECTED" else "",
         )
@@ -30,7 +30,7 @@ def summary(model_id: str | None = "f" * 64, **counts: int) -> NightSummary:
 
 
 def test_it_says_which_night_and_what_became_of_its_files() -> None:
-    assert summary(ALREADY_COMPLETE=2, DONE=3, REJECTED=1).lines() == [
+    assert summary(COMPLETE=2, DONE=3, REJECTED=1).lines() == [
         "===== Night summary: apo25m, SDSS MJD 59281, evening of 2021-03-07 (America/Denver) =====",
         "Listed 6 file(s), with model ffffffffffff, of which:",
         "* 2 already complete: no work was done for them",
@@ -46,11 +46,11 @@ def test_it_says_which_night_and_what_became_of_its_files() -> None:
     ("night", "verdict"),
     [
         (summary(), "This night had no files"),
-        (summary(ALREADY_COMPLETE=2), "This night was done already: nothing was to do"),
-        (summary(ALREADY_COMPLETE=2, REJECTED=1), "This night was done already: nothing was to do"),
-        (summary(ALREADY_COMPLETE=2, DONE=1), "This night is done"),
-        (summary(None, NO_MODEL=1), "This night is done"),
-        (summary(DONE=9, UNFINISHED=1), "This night is not done"),
+        (summary(COMPLETE=2), "This night was done already: nothing was to do"),
+        (summary(COMPLETE=2, REJECTED=1), "This night was done already: nothing was to do"),
+        (summary(COMPLETE=2, DONE=1), "This night is done"),
+        (summary(None, NORMALIZED=1), "This night is done"),
+        (summary(DONE=9, FAILED=1), "This night is not done"),
     ],
 )
 def test_its_last_line_is_the_verdict(night: NightSummary, verdict: str) -> None:
@@ -58,15 +58,15 @@ def test_its_last_line_is_the_verdict(night: NightSummary, verdict: str) -> None
 
 
 def test_it_says_that_there_is_no_model() -> None:
-    lines = summary(None, NO_MODEL=2).lines()
+    lines = summary(None, NORMALIZED=2).lines()
     assert lines[1] == "Listed 2 file(s), with no model in force, of which:"
     assert lines[2] == "* 2 normalised, waiting for a model"
 
 
 def test_unfinished_files_are_named_with_what_to_do() -> None:
-    lines = summary(UNFINISHED=1).lines()
+    lines = summary(FAILED=1).lines()
     assert "* 1 unfinished: clear their failed tasks, or see the tasks' logs" in lines
-    assert "    - UNFINISHED-0.fits" in lines
+    assert "    - FAILED-0.fits" in lines
 
 
 @pytest.mark.parametrize(("count", "named"), [(SHOWN, SHOWN), (SHOWN + 3, SHOWN)])
@@ -81,13 +81,13 @@ def test_a_long_list_is_cut(count: int, named: int) -> None:
     [
         (summary(), 0.0, None),
         (summary(DONE=10), 0.0, None),
-        (summary(None, NO_MODEL=10), 0.0, None),
+        (summary(None, NORMALIZED=10), 0.0, None),
         (summary(DONE=5, REJECTED=5), 0.5, None),  # the share is tolerated, more is not
         (summary(DONE=4, REJECTED=5), 0.5, "5 of 9 files were rejected"),
         (summary(DONE=9, REJECTED=1), 0.0, "1 of 10 files were rejected"),
         (summary(REJECTED=3), 1.0, None),
-        (summary(DONE=9, UNFINISHED=1), 1.0, "1 of 10 files have neither a result nor a rejection"),
-        (summary(REJECTED=9, UNFINISHED=1), 0.0, "neither a result nor a rejection"),
+        (summary(DONE=9, FAILED=1), 1.0, "1 of 10 files have neither a result nor a rejection"),
+        (summary(REJECTED=9, FAILED=1), 0.0, "neither a result nor a rejection"),
     ],
 )
 def test_a_person_must_act_when(night: NightSummary, share: float, fault: str | None) -> None:

@@ -37,7 +37,7 @@ def products(
     stars = [star for star in survey.stars if star.telescope == "apo25m"][:4]
     with Workspace.open(Settings(data_dir=tmp_path_factory.mktemp("products"))) as workspace:
         model = put_model(workspace)
-        workspace.catalog.put_in_force("giants", model, "test")
+        workspace.catalog.models.put_in_force("giants", model, "test")
         made = {}
         for name, axis in (("night", 0), ("visits of a night", None)):
             parameters = NormalizationParameters(regions=SHIPPED_REGIONS, sum_axis=axis)

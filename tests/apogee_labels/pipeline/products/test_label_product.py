@@ -28,7 +28,7 @@ FIRST, SECOND = 59280, 59281
 @pytest.fixture
 def model_id(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     identity = put_model(workspace)
-    workspace.catalog.put_in_force("giants", identity, "test")
+    workspace.catalog.models.put_in_force("giants", identity, "test")
     return identity
 
 
@@ -49,11 +49,11 @@ def analyse(workspace: Workspace, normalization: NormalizationParameters, identi
 
 def another_model(workspace: Workspace, model_id: str) -> str:
     """The same model under another identity."""
-    record = workspace.catalog.model(model_id)
+    record = workspace.catalog.models.get(model_id)
     assert record is not None
     other = "f" * 64
     workspace.model_path(other).write_bytes(Path(record.path).read_bytes())
-    workspace.catalog.record_model(replace(record, id=other, path=str(workspace.model_path(other))))
+    workspace.catalog.models.record(replace(record, id=other, path=str(workspace.model_path(other))))
     return other
 
 
@@ -80,7 +80,7 @@ def test_a_night_of_visits_has_a_row_a_visit_and_leaves_the_stacks_alone(
     assert summary.n_stars == len(stars) < len(table)
     flags = {
         (spectrum.obj, visit.mjd): visit.starflag
-        for spectrum in workspace.catalog.spectra(set(table["spectrum"])).values()
+        for spectrum in workspace.catalog.spectra.find(set(table["spectrum"])).values()
         for visit in spectrum.visits
     }
     assert {(row["obj"], row["mjd"]): row["spectrum_flags"] for row in table} == flags
@@ -111,13 +111,13 @@ def test_a_run_of_an_older_model_does_not_bring_its_labels_back(
         return list(Table.read(path)["model"])
 
     assert table_of(model_id) == [model_id] * n_files
-    workspace.catalog.put_in_force("giants", newer, "test")
+    workspace.catalog.models.put_in_force("giants", newer, "test")
     assert table_of(model_id) == [model_id] * n_files, "none by the newer one yet: better than an empty table"
     analyse(FIRST, newer)
     assert table_of(newer) == [newer] * n_files
     assert table_of(model_id) == [newer] * n_files
     assert table_of(None) == [newer] * n_files
-    workspace.catalog.put_in_force("giants", model_id, "a person, who takes the newer one back")
+    workspace.catalog.models.put_in_force("giants", model_id, "a person, who takes the newer one back")
     assert table_of(model_id) == [model_id] * n_files
 
 

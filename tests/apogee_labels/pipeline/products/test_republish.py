@@ -27,7 +27,7 @@ def model_id(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str
     """The model in force; a former one, FORMER, is on record as well."""
     identity = put_model(workspace)
     record_former(workspace, identity)
-    workspace.catalog.put_in_force(workspace.settings.model_name, identity, "test")
+    workspace.catalog.models.put_in_force(workspace.settings.model_name, identity, "test")
     return identity
 
 
@@ -39,10 +39,10 @@ def products(
     made = [normalize_file(workspace, survey.path(star), normalization).normalization_id for star in survey.stars]
     infer_labels(workspace, made, FORMER, InferenceParameters())
     identities = ResultIdentities.of(normalization, InferenceParameters())
-    workspace.catalog.put_in_force(workspace.settings.model_name, FORMER, "test")
+    workspace.catalog.models.put_in_force(workspace.settings.model_name, FORMER, "test")
     for telescope in ("apo25m", "lco25m"):
         write_night_table(workspace, telescope, NIGHT, FORMER, identities)
-    workspace.catalog.put_in_force(workspace.settings.model_name, model_id, "test")
+    workspace.catalog.models.put_in_force(workspace.settings.model_name, model_id, "test")
     return made
 
 
@@ -108,7 +108,7 @@ def test_nights_follow_when_an_earlier_model_is_put_in_force_again(
     """Its results are older than the tables: nothing is inferred, and yet the tables are not by it."""
     infer_labels(workspace, products, model_id, InferenceParameters())
     republished(workspace, model_id)
-    workspace.catalog.put_in_force(workspace.settings.model_name, FORMER, "test")
+    workspace.catalog.models.put_in_force(workspace.settings.model_name, FORMER, "test")
     republished(workspace, FORMER)
     assert set.union(*models(workspace).values()) == {FORMER}
     assert workspace.summary_path(FORMER).exists()

@@ -110,10 +110,10 @@ def test_a_product_that_was_deleted_comes_back_and_results_stay(
     product = disk.products[Kind.REBUILDABLE]
     content = product.read_bytes()
     (result,) = infer_labels(workspace, [product.stem], model, InferenceParameters()).result_ids
-    before = workspace.catalog.result(result)
+    before = workspace.catalog.results.get(result)
     retain(workspace, ALL, delete=True)
-    assert workspace.catalog.result(result) == before
-    record = workspace.catalog.normalization(product.stem)
+    assert workspace.catalog.results.get(result) == before
+    record = workspace.catalog.normalizations.get(product.stem)
     assert record is not None
     read_or_rebuild(workspace, record)
     assert product.read_bytes() == content
@@ -136,7 +136,7 @@ def test_the_spectrum_of_a_reference_star_stays_though_its_file_was_rewritten(di
     chosen = ReferenceStar(
         name="giants", normalization_id=disk.products[Kind.SUPERSEDED].stem, obj="a star", chosen_at=utc_now()
     )
-    disk.workspace.catalog.record_reference_stars([chosen])
+    disk.workspace.catalog.reference_stars.record([chosen])
     report = retain(disk.workspace, ALL, delete=True)
     assert (report.found[Kind.LAST].files, report.found[Kind.SUPERSEDED].files) == (2, 0)
     assert Kind.SUPERSEDED in disk.left()

@@ -23,7 +23,7 @@ from apogee_labels.simulation.survey import SyntheticSurvey
 @pytest.fixture
 def model_id(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     identity = put_model(workspace)
-    workspace.catalog.put_in_force("giants", identity, "test")
+    workspace.catalog.models.put_in_force("giants", identity, "test")
     return identity
 
 
@@ -79,7 +79,7 @@ def test_the_header_says_from_what_it_was_made(workspace: Workspace, analyse: An
     with fits.open(product.path, checksum=True) as hdus:
         hdus.verify("exception")
         header = hdus[1].header
-    table, model = Table.read(product.path), workspace.catalog.model(model_id)
+    table, model = Table.read(product.path), workspace.catalog.models.get(model_id)
     assert model is not None
     assert (header["MODEL"], header["MODNAME"], header["TRAINSET"]) == (model_id, "giants", model.training_set_digest)
     assert (

@@ -26,7 +26,7 @@ def obj(
 ) -> str:
     """A star that was analysed as a stack and visit by visit."""
     model = put_model(workspace)
-    workspace.catalog.put_in_force("giants", model, "test")
+    workspace.catalog.models.put_in_force("giants", model, "test")
     star = next(star for star in survey.stars if len(survey.visits(star, survey.nights[-1])) == 2)
     for axis in (0, None):
         item = normalize_file(workspace, survey.path(star), replace(normalization, sum_axis=axis))
@@ -52,8 +52,8 @@ def test_the_command_writes_the_page_of_a_star(
 def test_a_name_stays_in_the_folder(
     workspace: Workspace, obj: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    history = workspace.catalog.history(obj)
-    monkeypatch.setattr(type(workspace.catalog), "history", lambda *_: history)
+    history = workspace.catalog.label_tables.history(obj)
+    monkeypatch.setattr(type(workspace.catalog.label_tables), "history", lambda *_: history)
     path = write_star_page(workspace, "../<b>2M", tmp_path / "pages")
     assert path.parent == tmp_path / "pages"
     assert path.name == "____b_2M.html"

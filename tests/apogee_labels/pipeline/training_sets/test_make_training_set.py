@@ -89,7 +89,7 @@ def test_the_same_input_gives_the_same_file_and_leaves_it_alone(
     elsewhere = make_training_set(workspace, table, parameters, workspace.settings.data_dir / "sets" / "other.npz")
     assert elsewhere.path.read_bytes() == npz.read_bytes()
     assert elsewhere.path.with_suffix(".pkl").read_bytes() == first.path.read_bytes()
-    assert sum(workspace.catalog.duplicate_work().values()) == 0
+    assert sum(workspace.catalog.duplicates.counts().values()) == 0
 
 
 def test_stars_without_a_good_file_are_left_out_and_counted(
@@ -112,7 +112,7 @@ def test_where_the_table_has_no_signal_to_noise_ratio_the_file_s_counts(
     workspace: Workspace, survey: SyntheticSurvey, table: Path, parameters: TrainingSetParameters
 ) -> None:
     everything = make_training_set(workspace, table, parameters)
-    found = workspace.catalog.spectra(digest_file(survey.path(star)) for star in survey.stars)
+    found = workspace.catalog.spectra.find(digest_file(survey.path(star)) for star in survey.stars)
     signal = sorted(spectrum.snr for spectrum in found.values())
     limit = (signal[3] + signal[4]) / 2
     report = make_training_set(workspace, table, replace(parameters, cuts=Cuts(min_snr=limit)))

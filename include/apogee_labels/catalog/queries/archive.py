@@ -1,16 +1,17 @@
-"""What the archive holds: paths as last scanned, contents as read, and the nights that they belong to."""
+"""What the archive holds: its paths as last scanned, and the nights and stars that they belong to."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, select, union, update
 
 from apogee_labels.catalog.db import schema
-from apogee_labels.catalog.db.database import insert_once, upsert
-from apogee_labels.catalog.db.part import Part, as_fields, chunks, columns_for, row_of
-from apogee_labels.catalog.records import ArchiveFile, FileState, SpectrumRecord, VisitRecord, utc_now
+from apogee_labels.catalog.db.database import upsert
+from apogee_labels.catalog.db.rows import Subject, as_fields, chunks, row_of
+from apogee_labels.catalog.queries.spectra import insert_spectra
+from apogee_labels.catalog.records import ArchiveFile, FileState, SpectrumRecord, utc_now
 
 FILE = schema.archive_file
 SPECTRUM = schema.spectrum
@@ -26,10 +27,10 @@ class Signature(NamedTuple):
     digest: str | None
 
 
-class ArchiveIndex(Part):
-    """The catalogue's methods about files, spectra and visits."""
+class Archive(Subject):
+    """The index of the archive's files."""
 
-    def index_files(self, files: Iterable[ArchiveFile]) -> None:
+    def index(self, files: Iterable[ArchiveFile]) -> None:
         """Record `files` as they are now; what was recorded of their paths is replaced."""
         with self._database.write() as connection:
             upsert(connection, FILE, [row_of(file, FILE) for file in files])
@@ -51,12 +52,12 @@ class ArchiveIndex(Part):
                 for path, *known in connection.execute(select(*columns).where(FILE.c.path.in_(chunk)))
             }
 
-    def count_there(self, telescope: str) -> int:
+    def count(self, telescope: str) -> int:
         """Return how many files of a telescope are not known as gone."""
         with self._database.read() as connection:
             return connection.execute(select(func.count()).where(*_is_there(telescope))).scalar_one()
 
-    def paths_there(self, telescope: str) -> list[str]:
+    def paths(self, telescope: str) -> list[str]:
         """Return the paths of a telescope that are not known as gone."""
         with self._database.read() as connection:
             return list(connection.scalars(select(FILE.c.path).where(*_is_there(telescope)).order_by(FILE.c.path)))
@@ -82,28 +83,8 @@ class ArchiveIndex(Part):
     def record_arrivals(self, spectra: Iterable[SpectrumRecord], files: Iterable[ArchiveFile]) -> None:
         """Record contents that were read and the paths that hold them, all in one transaction."""
         with self._database.write() as connection:
-            for spectrum in spectra:
-                _insert_spectrum(connection, spectrum)
+            insert_spectra(connection, spectra)
             upsert(connection, FILE, [row_of(file, FILE) for file in files])
-
-    def record_spectrum(self, spectrum: SpectrumRecord) -> bool:
-        """Record a content that was read, with its visits: whether it is new."""
-        with self._database.write() as connection:
-            return _insert_spectrum(connection, spectrum)
-
-    def spectrum(self, digest: str) -> SpectrumRecord | None:
-        """Return the content with that digest, if it was read."""
-        return self.spectra([digest]).get(digest)
-
-    def spectra(self, digests: Iterable[str]) -> dict[str, SpectrumRecord]:
-        """Return the contents that were read, by their digest; others are left out."""
-        found: dict[str, SpectrumRecord] = {}
-        with self._database.read() as connection:
-            for chunk in chunks(set(digests)):
-                visits = _visits(connection, chunk)
-                for row in connection.execute(select(SPECTRUM).where(SPECTRUM.c.digest.in_(chunk))):
-                    found[row.digest] = SpectrumRecord(**as_fields(row), visits=tuple(visits.get(row.digest, ())))
-        return found
 
     def files_of_night(self, telescope: str, mjd: int) -> list[ArchiveFile]:
         """Return the files that are there and whose content has a visit on that SDSS MJD, by path."""
@@ -117,6 +98,34 @@ class ArchiveIndex(Part):
         # The bare column would make SQLite take the index of the states, and go through the whole archive.
         present = func.coalesce(FILE.c.state, FILE.c.state) == FileState.PRESENT
         return self._files(telescope, present, FILE.c.digest.in_(of_nights))
+
+    def paths_of_night(self, telescope: str, mjd: int) -> list[str]:
+        """Return every path that ever had a content with a visit on that SDSS MJD, gone or not, in order."""
+        of_night = select(VISIT.c.digest).where(VISIT.c.mjd == mjd)
+        indexed = select(FILE.c.path).where(FILE.c.telescope == telescope, FILE.c.digest.in_(of_night))
+        read = select(SPECTRUM.c.path).where(SPECTRUM.c.telescope == telescope, SPECTRUM.c.digest.in_(of_night))
+        with self._database.read() as connection:
+            return sorted(connection.scalars(union(indexed, read)))
+
+    def paths_of(self, digest: str) -> list[str]:
+        """Return the paths that hold a content, or held it when last seen; those that are there come first.
+
+        Where it was first read is among them: that path may hold another one now.
+        """
+        holders = self.files_with([digest]).get(digest, [])
+        first = select(SPECTRUM.c.path).where(SPECTRUM.c.digest == digest)
+        with self._database.read() as connection:
+            return list(dict.fromkeys([*(holder.path for holder in holders), *connection.scalars(first)]))
+
+    def files_with(self, digests: Iterable[str]) -> dict[str, list[ArchiveFile]]:
+        """Return the files that hold each content, or held it when last seen; those that are there come first."""
+        found: dict[str, list[ArchiveFile]] = {}
+        there_first = case((FILE.c.state == FileState.PRESENT, 0), else_=1), FILE.c.path
+        with self._database.read() as connection:
+            for chunk in chunks(set(digests)):
+                for row in connection.execute(select(FILE).where(FILE.c.digest.in_(chunk)).order_by(*there_first)):
+                    found.setdefault(row.digest, []).append(ArchiveFile(**as_fields(row)))
+        return found
 
     def nights_of_stars(self, paths: Iterable[str]) -> set[int]:
         """Return the SDSS MJDs of all visits that any content of these files' stars had, be it an older one."""
@@ -141,25 +150,5 @@ class ArchiveIndex(Part):
             return [ArchiveFile(**as_fields(row)) for row in connection.execute(query)]
 
 
-def _insert_spectrum(connection: Connection, spectrum: SpectrumRecord) -> bool:
-    if not insert_once(connection, SPECTRUM, row_of(spectrum, SPECTRUM)):
-        return False
-    if spectrum.visits:
-        visits = [row_of(visit, VISIT, digest=spectrum.digest) for visit in spectrum.visits]
-        connection.execute(insert(VISIT), visits)
-    return True
-
-
 def _is_there(telescope: str) -> tuple[ColumnElement[bool], ...]:
     return FILE.c.telescope == telescope, FILE.c.state != FileState.GONE
-
-
-def _visits(connection: Connection, digests: Iterable[str]) -> dict[str, list[VisitRecord]]:
-    """Return the visits of each content, by their number."""
-    found: dict[str, list[VisitRecord]] = {}
-    columns = columns_for(VisitRecord, VISIT)
-    query = select(VISIT.c.digest, *columns).where(VISIT.c.digest.in_(digests)).order_by(VISIT.c.number)
-    for digest, *values in connection.execute(query):
-        names = (column.name for column in columns)
-        found.setdefault(digest, []).append(VisitRecord(**dict(zip(names, values, strict=True))))
-    return found

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Table, insert, select
+from sqlalchemy import Column, Table, select
 from sqlalchemy import Row as DatabaseRow
 
-from apogee_labels.catalog.db import schema
-from apogee_labels.catalog.db.database import Database, insert_each_once
-from apogee_labels.catalog.records import WorkKind, utc_now
+from apogee_labels.catalog.db.database import Database
 
 CHUNK = 5000
 """Values in one IN list: SQLite takes at most 32,766 parameters in a statement."""
@@ -21,25 +18,11 @@ CHUNK = 5000
 T = TypeVar("T")
 
 
-class Part:
-    """A subject of the catalogue; :class:`apogee_labels.catalog.store.Catalog` is all of them together."""
+class Subject:
+    """What the catalogue is told, and answers, about one subject; :class:`apogee_labels.catalog.Catalog` has them all."""
 
-    _database: Database
-
-    def _record_product(self, connection: Connection, kind: WorkKind, table: Table, record: Any) -> bool:
-        """Insert a product under its identity, or count that it was made a second time."""
-        return bool(self._record_products(connection, kind, table, [record]))
-
-    def _record_products(
-        self, connection: Connection, kind: WorkKind, table: Table, records: Sequence[Any]
-    ) -> set[str]:
-        """Insert products under their identities, and count those that were there; the identities that are new."""
-        new = insert_each_once(connection, table, [row_of(record, table) for record in records])
-        twice = Counter(record.id for record in records) - Counter(new)
-        again = [{"kind": kind, "identity": identity, "created": utc_now()} for identity in twice.elements()]
-        if again:
-            connection.execute(insert(schema.duplicate_work), again)
-        return new
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def _find(self, record_type: type[T], table: Table, keys: Iterable[str]) -> dict[str, T]:
         """Return the records of `table` with these primary keys, by key; those that are not there are left out."""
