@@ -1,5 +1,14 @@
-"""What Airflow loads from this folder: everything else is in the package beside it, which .airflowignore keeps out."""
+"""What Airflow loads from this folder: everything else is in the package beside it, which .airflowignore keeps out.
 
-from apogee_airflow.plugin import ApogeeLabelsPlugin
+Where the project is installed, from a checkout or a wheel, its entry point is enough: a second plugin of the same name
+would be an import error on Airflow's pages.
+"""
 
-__all__ = ["ApogeeLabelsPlugin"]
+from importlib.metadata import PackageNotFoundError, distribution
+
+try:
+    distribution("apogee-labels")
+except PackageNotFoundError:
+    from apogee_airflow.plugin import ApogeeLabelsPlugin
+
+    __all__ = ["ApogeeLabelsPlugin"]

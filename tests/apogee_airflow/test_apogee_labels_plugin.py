@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,16 +32,28 @@ from airflow import plugins_manager
 views = plugins_manager._get_ui_plugins()[0]
 print(json.dumps({"app": [app["name"], app["url_prefix"], type(app["app"]).__name__], "views": views}))
 """
+IN_A_CHECKOUT = """
+import importlib.metadata, json, sys
+if sys.argv[1:] == ["not installed"]:
+    others = importlib.metadata.distribution
+    def distribution(name):
+        if name == "apogee-labels":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return others(name)
+    importlib.metadata.distribution = distribution
+from airflow import plugins_manager
+plugins, errors = plugins_manager._get_plugins()
+print(json.dumps([[str(plugin.source) for plugin in plugins if plugin.name == "apogee_labels"], list(errors)]))
+"""
 
 pytestmark = pytest.mark.slow
 
 
-def answer(code: str) -> dict[str, object]:
+def answer(code: str, *arguments: str) -> Any:
     """What a process of its own prints last."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_a_task_gets_the_macros_and_does_not_import_the_pages() -> None:
@@ -53,5 +66,12 @@ def test_a_task_gets_the_macros_and_does_not_import_the_pages() -> None:
 def test_the_api_server_gets_the_pages_and_their_place_in_the_menu() -> None:
     found = answer(IN_THE_API_SERVER)
     assert found["app"] == ["APOGEE nights", "/apogee", "FastAPI"]
-    views = [(view["name"], view["href"], view["category"]) for view in found["views"]]  # type: ignore[attr-defined]
+    views = [(view["name"], view["href"], view["category"]) for view in found["views"]]
     assert views == [("Nights", "/apogee/nights", "browse"), ("Models", "/apogee/models", "browse")]
+
+
+def test_it_is_registered_once_by_its_entry_point_and_where_there_is_none_by_the_folder() -> None:
+    (found,), errors = answer(IN_A_CHECKOUT)
+    assert (found.partition("==")[0], errors) == ("apogee-labels", [])
+    (found,), _ = answer(IN_A_CHECKOUT, "not installed")
+    assert found == "$PLUGINS_FOLDER/apogee_labels_plugin.py"
