@@ -85,10 +85,9 @@ class PutModelInForceOperator(BaseOperator):
 
     Parameters
     ----------
-    model_id
-        Its identity, or the first 12 characters of it (templated).
-    reason
-        Why; it is kept with the model (templated).
+    choice
+        Fields of :class:`apogee_airflow.params.forms.ModelChoice` (templated): ``model``, its identity or the first 12
+        characters of it, and ``reason``, which is kept with the model.
 
     Returns
     -------
@@ -97,24 +96,25 @@ class PutModelInForceOperator(BaseOperator):
         stays.
     """
 
-    template_fields: Sequence[str] = ("model_id", "reason")
+    template_fields: Sequence[str] = ("choice",)
     ui_color = "#fdebd0"
 
-    def __init__(self, *, model_id: Templated, reason: Templated, **kwargs: Any) -> None:
+    def __init__(self, *, choice: Templated, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.model_id = model_id
-        self.reason = reason
+        self.choice = choice
 
     def execute(self, context: Context) -> str:
         """Put it in force; running it again changes nothing."""
         from apogee_airflow.outcomes import bad_input_fails
+        from apogee_airflow.params.forms import ModelChoice
         from apogee_labels.pipeline.models.acceptance import go_back
         from apogee_labels.pipeline.workspace import Workspace
 
+        choice = ModelChoice(**self.choice)
         who = context["dag_run"].triggering_user_name or f"somebody, by {context['dag_run'].run_id}"
-        with Workspace.open() as workspace, bad_input_fails(context, f"model {self.model_id}"):
-            model, _ = go_back(workspace, str(self.model_id), str(self.reason), who)
-            _tell(self, context, workspace.settings.model_name, model.id, str(self.reason))
+        with Workspace.open() as workspace, bad_input_fails(context, f"model {choice.model}"):
+            model, _ = go_back(workspace, choice.model, choice.reason, who)
+            _tell(self, context, workspace.settings.model_name, model.id, choice.reason)
         return str(model.id)
 
 

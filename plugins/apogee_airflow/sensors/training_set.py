@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_airflow.params.training_parameters import TRAINING_FIELDS, parameters_of
+from apogee_airflow.params.forms import TRAINING_FIELDS, take_training_fields, training_parameters
 from apogee_airflow.templated import Templated
 from apogee_airflow.triggers.files import signature
 from apogee_airflow.triggers.training_set import TrainingSetTrigger
@@ -61,8 +61,9 @@ class TrainingSetSensor(BaseSensorOperator):
     ----------
     training_set_path
         The file (templated).
-    label_names, order, regularization, regularization_path, censors, scatter_rule
-        As :class:`TrainCannonOperator` takes them (templated).
+    label_names
+        Labels that the model learns; it and the other training parameters are as :class:`TrainCannonOperator` takes them
+        (templated).
     settle_time
         Seconds for which the file must not have changed.
     timeout
@@ -77,24 +78,16 @@ class TrainingSetSensor(BaseSensorOperator):
         *,
         training_set_path: Templated,
         label_names: Templated,
-        order: Templated = 2,
-        regularization: Templated = 0,
-        regularization_path: Templated = (),
-        censors: Templated = None,
-        scatter_rule: Templated = "restricted",
         settle_time: float = 5.0,
         poke_interval: float = 10.0,
         timeout: float = 86400.0,
         **kwargs: Any,
     ) -> None:
+        fields = take_training_fields(kwargs) | {"label_names": label_names}
         super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
         self.training_set_path = training_set_path
-        self.label_names = label_names
-        self.order = order
-        self.regularization = regularization
-        self.regularization_path = regularization_path
-        self.censors = censors
-        self.scatter_rule = scatter_rule
+        for name, value in fields.items():
+            setattr(self, name, value)
         self.settle_time = settle_time
 
     def execute(self, context: Context) -> str:
@@ -120,7 +113,7 @@ class TrainingSetSensor(BaseSensorOperator):
     def _look(self, context: Context, deadline: str, faults: int = 0) -> str:
         """Return the identity of the model that is due, or defer until the file changes or a moment comes."""
         by_hand = _is_by_hand(context)
-        parameters = parameters_of(self)
+        parameters = training_parameters(self)
         path, end = str(self.training_set_path), datetime.fromisoformat(deadline)
         trigger = TrainingSetTrigger(
             [path], deadline, self.settle_time, self.poke_interval, dag_id=None if by_hand else _dag_id(context)

@@ -18,7 +18,7 @@ from apogee_airflow import (
 )
 from apogee_airflow.assets import MODEL_IN_FORCE
 from apogee_airflow.links import ModelReportLink
-from apogee_airflow.params.acceptance_form import TITLES, acceptance_form
+from apogee_airflow.params.forms import acceptance_form
 from apogee_labels.catalog.records import VerdictOutcome
 from apogee_labels.pipeline.models.judgement import Tolerances
 from apogee_labels.pipeline.workspace import Workspace
@@ -193,7 +193,7 @@ def test_tolerances_that_are_none_fail_before_anything_is_done(make_context: Mak
 
 def test_the_form_has_every_tolerance_with_its_default() -> None:
     form = acceptance_form()
-    assert {name: form[name].value for name in TITLES} == Tolerances().as_json()
+    assert {name: form[name].value for name in Tolerances.model_fields} == Tolerances().as_json()
     assert form["answer_days"].value == 7
 
 

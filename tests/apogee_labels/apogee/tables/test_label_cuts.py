@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apogee_labels.apogee.tables.label_cuts import CELLS, Cuts, FlagCut, select
+from apogee_labels.apogee.tables.cuts import Cuts, FlagCut
+from apogee_labels.apogee.tables.label_cuts import CELLS, select
 from apogee_labels.apogee.tables.label_table import LabelTable
 from tests.apogee_labels.apogee.label_samples import random_table, shuffled
 
