@@ -18,6 +18,17 @@ from pydantic_core import ErrorDetails
 NOTHING = (None, "", "None", "null")
 """What a form, a command line or a template gives for a value that is not given."""
 
+WORDS = {
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "mapping_type": "an object",
+    "too_long": "a shorter list",
+    "too_short": "a longer list",
+    "missing": "a longer list",
+}
+"""What is expected, where pydantic speaks of Python."""
+
 
 class Parameters(BaseModel):
     """Parameters that are checked when they are made, and do not change.
@@ -82,10 +93,10 @@ def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
     such_as = f", such as {json.dumps(field.examples[0])}" if field.examples else ""
     if error["type"] == "missing" and len(error["loc"]) == 1:
         return f"{name}: expected {field.description or field.title}{such_as}, got nothing."
-    expected = _bounds(field) if len(error["loc"]) == 1 else None
-    if expected is None or "than" not in error["type"]:
-        expected = error["msg"].removeprefix("Input should be ")
-    return f"{name}: expected {expected}{such_as}, got {error['input']!r}."
+    where = f" of {error['loc'][1]}" if len(error["loc"]) > 1 and isinstance(error["loc"][1], str) else ""
+    bounds = _bounds(field) if len(error["loc"]) == 1 and "than" in error["type"] else None
+    wanted = bounds or WORDS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
+    return f"{name}{where}: expected {wanted}{such_as}, got {error['input']!r}."
 
 
 def _bounds(field: FieldInfo) -> str | None:

@@ -148,7 +148,7 @@ def test_it_is_quick_because_it_imports_neither_airflow_nor_the_science() -> Non
 
 
 def test_done_is_by_the_parameters_of_the_nightly_dags(installation: Settings) -> None:
-    regions = str(installation.continuum_regions)
     for operator in (ListApStarsOperator, PublishNightOperator):
-        task = operator(task_id="t", telescope="apo25m", model_id="", continuum_regions_path=regions)
-        assert task.identities() == nightly_identities(installation)
+        task = operator(task_id="t", telescope="apo25m", model_id="")
+        with Workspace.open(installation) as workspace:
+            assert task.identities(workspace) == nightly_identities(installation)

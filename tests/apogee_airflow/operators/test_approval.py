@@ -159,7 +159,7 @@ def test_a_person_puts_a_model_in_force_under_their_name(
     context = with_events(make_context())
     context["dag_run"].triggering_user_name = "grace"
     put: Any = PutModelInForceOperator(
-        task_id="put", model_id=model_id[:12], reason="it was better", outlets=[MODEL_IN_FORCE]
+        task_id="put", choice={"model": model_id[:12], "reason": "it was better"}, outlets=[MODEL_IN_FORCE]
     )
     assert [put.execute(context) for _ in range(2)] == [model_id, model_id]
     assert context["outlet_events"][MODEL_IN_FORCE].extra == {
@@ -176,7 +176,7 @@ def test_a_model_that_is_not_whole_fails_at_once_and_says_nothing(
     context["dag_run"].triggering_user_name = "grace"
     workspace.model_path(model_id).write_bytes(b"half")
     put: Any = PutModelInForceOperator(
-        task_id="put", model_id=model_id, reason="it was better", outlets=[MODEL_IN_FORCE]
+        task_id="put", choice={"model": model_id, "reason": "it was better"}, outlets=[MODEL_IN_FORCE]
     )
     with pytest.raises(AirflowFailException):
         put.execute(context)

@@ -41,7 +41,7 @@ def test_what_can_be_trained_with_passes(given: dict[str, Any]) -> None:
         ({"regularization_path": (1.0, float("inf"))}, "regularization_path: .*inf"),
         ({"regularization_path": (1.0, 2.0), "regularization": 3.0}, "expected regularization 0 beside it, got 3"),
         ({"censors": {"LOGG": ((15200.0, 15300.0),)}}, "censors: expected labels of TEFF, FE_H, got LOGG"),
-        ({"censors": {"FE_H": ()}}, "censors: .*at least 1 item.*such as"),
+        ({"censors": {"FE_H": ()}}, "censors of FE_H: expected a longer list, such as"),
         ({"censors": {"FE_H": ((15300.0, 15200.0),)}}, r"reach into 15101 to 17000 Angstrom, got \[15300, 15200\]"),
         ({"censors": {"FE_H": ((15200.0, float("nan")),)}}, "nan"),
         ({"censors": {"FE_H": ((1.52, 1.53),)}}, r"Angstrom, got \[1.52, 1.53\]"),
