@@ -24,7 +24,7 @@ from apogee_airflow.assets import (
     NORMALIZED_SPECTRA,
     OUTDATED_RESULTS_ALIAS,
 )
-from apogee_airflow.notifiers.notify import telling
+from apogee_airflow.notifiers.notify import night_callbacks
 from apogee_airflow.params.forms import NightParameters, form_value, params_form
 from apogee_airflow.retries import RETRIES
 from apogee_labels.apogee.archive.nights import OBSERVATORIES
@@ -60,7 +60,7 @@ def nightly(telescope: str) -> DAG:
         render_template_as_native_obj=True,
         doc_md=DOC.format(name=OBSERVATORIES[telescope].name),
         tags=["apogee", "nightly", telescope],
-        **telling(telescope, SETTINGS),
+        **night_callbacks(telescope, SETTINGS),
     ) as dag:
         wait = ApStarSensor(
             task_id="wait_for_apstars",

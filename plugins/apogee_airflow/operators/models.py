@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_airflow.assets import MODEL_IN_FORCE
-from apogee_airflow.events import tell
+from apogee_airflow.assets import MODEL_IN_FORCE, describe_event
 from apogee_airflow.templated import Templated
 
 if TYPE_CHECKING:
@@ -120,4 +119,4 @@ class PutModelInForceOperator(BaseOperator):
 
 def _tell(operator: BaseOperator, context: Context, name: str, model_id: str, reason: str = "accepted") -> None:
     """Say beside the asset's event which model is in force."""
-    tell(operator, context, MODEL_IN_FORCE, model_id=model_id, name=name, reason=reason)
+    describe_event(operator, context, MODEL_IN_FORCE, model_id=model_id, name=name, reason=reason)

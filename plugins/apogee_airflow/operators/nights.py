@@ -15,8 +15,9 @@ from apogee_airflow.assets import (
     NORMALIZED_SPECTRA,
     OUTDATED_RESULTS,
     OUTDATED_RESULTS_ALIAS,
+    describe_event,
+    suppress_events,
 )
-from apogee_airflow.events import tell, tell_nothing
 from apogee_airflow.links import NightLink
 from apogee_airflow.observing_night import is_backfill, is_scheduled, observing_mjd, scan_since
 from apogee_airflow.templated import Templated
@@ -177,6 +178,6 @@ class PublishNightOperator(_NightOperator):
             (NIGHT_TABLES, summary.written, table),
         ):
             if is_new:
-                tell(self, context, asset, **night, **extra)
+                describe_event(self, context, asset, **night, **extra)
             else:
-                tell_nothing(self, asset)
+                suppress_events(self, asset)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from apogee_airflow.assets import LABEL_CATALOG, NIGHT_TABLES
-from apogee_airflow.events import tell, tell_nothing
+from apogee_airflow.assets import LABEL_CATALOG, NIGHT_TABLES, describe_event, suppress_events
 from apogee_airflow.outcomes import bad_input_fails, set_label
 from apogee_airflow.templated import Templated
 
@@ -165,8 +164,8 @@ class PublishReanalysisOperator(_ReanalysisOperator):
             )
         counts = tables._asdict() | {"n_left": n_left}
         if tables.n_written:
-            tell(self, context, LABEL_CATALOG, model_id=model_id, **counts)
-            tell(self, context, NIGHT_TABLES, model_id=model_id, **counts)
+            describe_event(self, context, LABEL_CATALOG, model_id=model_id, **counts)
+            describe_event(self, context, NIGHT_TABLES, model_id=model_id, **counts)
         else:
-            tell_nothing(self, LABEL_CATALOG, NIGHT_TABLES)
+            suppress_events(self, LABEL_CATALOG, NIGHT_TABLES)
         return counts

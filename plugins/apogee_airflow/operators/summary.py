@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_airflow.assets import LABEL_CATALOG
-from apogee_airflow.events import tell, tell_nothing
+from apogee_airflow.assets import LABEL_CATALOG, describe_event, suppress_events
 from apogee_airflow.templated import Templated
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class PublishSummaryOperator(BaseOperator):
                 {"path": str(each.path), "content": each.content, "rows": each.n_rows, "stars": each.n_stars}
                 for each in products
             ]
-            tell(self, context, LABEL_CATALOG, tables=tables)
+            describe_event(self, context, LABEL_CATALOG, tables=tables)
         else:
-            tell_nothing(self, LABEL_CATALOG)
+            suppress_events(self, LABEL_CATALOG)
         return [asdict(product) | {"path": str(product.path)} for product in products]

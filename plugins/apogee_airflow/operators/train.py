@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from apogee_airflow.assets import MODEL
-from apogee_airflow.events import tell, tell_nothing
+from apogee_airflow.assets import MODEL, describe_event, suppress_events
 from apogee_airflow.outcomes import bad_input_skips
 from apogee_airflow.params.forms import TRAINING_FIELDS, take_training_fields, training_parameters
 from apogee_airflow.templated import Templated
@@ -86,7 +85,7 @@ class TrainCannonOperator(BaseOperator):
     def _tell(self, context: Context, model: ModelRecord | None, since: datetime) -> None:
         """Say beside the event of the asset which model was trained, and of what; one that was there has no event."""
         if model is None or model.created < since:
-            tell_nothing(self, MODEL)
+            suppress_events(self, MODEL)
             return
         about = {"training_set": model.training_set_digest, "stars": model.n_stars, "labels": list(model.label_names)}
-        tell(self, context, MODEL, model_id=model.id, code_version=model.code_version, **about)
+        describe_event(self, context, MODEL, model_id=model.id, code_version=model.code_version, **about)

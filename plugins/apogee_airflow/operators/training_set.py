@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from apogee_airflow.assets import TRAINING_SET
-from apogee_airflow.events import tell, tell_nothing
+from apogee_airflow.assets import TRAINING_SET, describe_event, suppress_events
 from apogee_airflow.templated import Templated, is_on
 
 if TYPE_CHECKING:
@@ -191,9 +190,9 @@ class WriteTrainingSetOperator(BaseOperator):
             report = write_training_set(workspace, self.plan_id, allowed_output(workspace, self.output_path)).as_json()
         if report["is_new"]:
             about = {name: report[name] for name in ("digest", "stars", "path", "label_table", "labels")}
-            tell(self, context, TRAINING_SET, **about)
+            describe_event(self, context, TRAINING_SET, **about)
         else:
-            tell_nothing(self, TRAINING_SET)
+            suppress_events(self, TRAINING_SET)
         return report
 
 
