@@ -14,12 +14,12 @@ from apogee_airflow import (
     ValidateModelOperator,
 )
 from apogee_airflow.assets import GROUP, MODEL, MODEL_IN_FORCE, TRAINING_SET
-from apogee_airflow.params.acceptance_form import TOLERANCES, acceptance_form
-from apogee_airflow.params.forms import TRAINING_ARGUMENTS, training_form
+from apogee_airflow.params.forms import TRAINING_ARGUMENTS, acceptance_form, form_value, training_form
 from apogee_airflow.pools import TRAINING_POOL
 from apogee_airflow.retries import RETRIES
 from apogee_airflow.triggers.files import FileChangedTrigger
 from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.models.judgement import Tolerances
 
 SETTINGS = Settings()
 
@@ -64,7 +64,7 @@ with DAG(
     train = TrainCannonOperator(
         task_id="train", pool=TRAINING_POOL, inlets=[TRAINING_SET], outlets=[MODEL], **TRAINING_ARGUMENTS
     )
-    validate = ValidateModelOperator(task_id="validate", model_id=train.output, tolerances=TOLERANCES)
+    validate = ValidateModelOperator(task_id="validate", model_id=train.output, tolerances=form_value(Tolerances))
     ask = ApproveModelOperator(task_id="ask", model_id=validate.output, answer_days="{{ params.answer_days }}")
     AcceptModelOperator(
         task_id="accept",

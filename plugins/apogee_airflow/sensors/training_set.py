@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_airflow.params.training_parameters import TRAINING_FIELDS, parameters_of
+from apogee_airflow.params.forms import TRAINING_FIELDS, take_training_fields, training_parameters
 from apogee_airflow.templated import Templated
 from apogee_airflow.triggers.files import FilesSettledTrigger, settled_signature, signature
 
@@ -34,8 +34,9 @@ class TrainingSetSensor(BaseSensorOperator):
     ----------
     training_set_path
         The file (templated).
-    label_names, order, regularization, regularization_path, censors, scatter_rule
-        As :class:`TrainCannonOperator` takes them (templated).
+    label_names
+        Labels that the model learns; it and the other training parameters are as :class:`TrainCannonOperator` takes them
+        (templated).
     settle_time
         Seconds for which the file must not have changed.
     timeout
@@ -55,29 +56,21 @@ class TrainingSetSensor(BaseSensorOperator):
         *,
         training_set_path: Templated,
         label_names: Templated,
-        order: Templated = 2,
-        regularization: Templated = 0,
-        regularization_path: Templated = (),
-        censors: Templated = None,
-        scatter_rule: Templated = "restricted",
         settle_time: float = 5.0,
         poke_interval: float = 10.0,
         timeout: float = 3600.0,
         **kwargs: Any,
     ) -> None:
+        fields = take_training_fields(kwargs) | {"label_names": label_names}
         super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
         self.training_set_path = training_set_path
-        self.label_names = label_names
-        self.order = order
-        self.regularization = regularization
-        self.regularization_path = regularization_path
-        self.censors = censors
-        self.scatter_rule = scatter_rule
+        for name, value in fields.items():
+            setattr(self, name, value)
         self.settle_time = settle_time
 
     def execute(self, context: Context) -> str:
         """Look; defer only while the file is being written."""
-        parameters_of(self)  # what is nonsense fails before anything is waited for
+        training_parameters(self)  # what is nonsense fails before anything is waited for
         path = Path(str(self.training_set_path))
         if signature(path) is None:
             raise AirflowSkipException(_missing(path))
@@ -103,7 +96,7 @@ class TrainingSetSensor(BaseSensorOperator):
 
         path = str(self.training_set_path)
         try:
-            identity = training_identity(path, parameters_of(self))
+            identity = training_identity(path, training_parameters(self))
         except (PermissionError, IsADirectoryError) as fault:
             raise PermissionError(f"{fault}: put a file there that the worker's user may read") from fault
         with Workspace.open() as workspace:

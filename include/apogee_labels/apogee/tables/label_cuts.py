@@ -2,81 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from apogee_labels.apogee.spectra.masks import BAD_ASPCAP, UNFIT_STAR, ExtraTarget
+from apogee_labels.apogee.tables.cuts import Cuts, FlagCut
 from apogee_labels.apogee.tables.label_table import LabelTable
 from apogee_labels.core.arrays import Bools, Floats, Indices
 
-Range = tuple[float | None, float | None]
-
-GIANTS: Mapping[str, Range] = {"TEFF": (3500.0, 5300.0), "LOGG": (None, 4.0)}
-"""The ranges in which red giants are trained on, K and dex."""
-
 CELLS = 6
 """Parts into which the central 95 % of each label are divided when stars are chosen."""
-
-
-class FlagCut(StrEnum):
-    """How strictly a flag is taken."""
-
-    BAD = "bad"  # leave out what it calls bad
-    ANY = "any"  # leave out what it says anything of, warnings included
-    OFF = "off"  # do not look
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cuts:
-    """What an entry must have to be trained on; the defaults are the usual ones for red giants.
-
-    Parameters
-    ----------
-    min_snr
-        Least signal-to-noise ratio; 0: any, also one that is not known.
-    aspcapflag
-        Of ASPCAPFLAG ``bad`` means any bit from 16 on (:data:`apogee_labels.apogee.spectra.masks.BAD_ASPCAP`).
-    starflag
-        Of STARFLAG ``bad`` means a bit of :data:`apogee_labels.apogee.spectra.masks.UNFIT_STAR`.
-    label_flags
-        Leave out entries with a flag on a label (FE_H_FLAG).
-    ranges
-        Least and greatest value by quantity, both included; None: no limit.  A value that is not known is outside.
-    max_stars
-        At most so many stars, chosen by :func:`select`; None: all.
-    """
-
-    min_snr: float = 100.0
-    aspcapflag: FlagCut = FlagCut.BAD
-    starflag: FlagCut = FlagCut.BAD
-    label_flags: bool = True
-    ranges: Mapping[str, Range] = field(default_factory=lambda: dict(GIANTS))
-    max_stars: int | None = 2000
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "aspcapflag", FlagCut(self.aspcapflag))
-        object.__setattr__(self, "starflag", FlagCut(self.starflag))
-        object.__setattr__(self, "ranges", {name: _range(name, limits) for name, limits in self.ranges.items()})
-        if not self.min_snr >= 0.0 or not math.isfinite(self.min_snr):
-            raise ValueError(f"min_snr: expected 0 or more, got {self.min_snr!r}.")
-        if self.max_stars is not None and self.max_stars < 1:
-            raise ValueError(f"max_stars: expected 1 or more, or None, got {self.max_stars!r}.")
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the cuts as plain JSON values."""
-        return {
-            "min_snr": self.min_snr,
-            "aspcapflag": str(self.aspcapflag),
-            "starflag": str(self.starflag),
-            "label_flags": self.label_flags,
-            "ranges": {name: list(limits) for name, limits in sorted(self.ranges.items())},
-            "max_stars": self.max_stars,
-        }
 
 
 class CutStep(NamedTuple):
@@ -230,19 +167,3 @@ def in_turns(cells: Indices, rank: Indices, rank_in_turn: Indices) -> Indices:
 def _snr(table: LabelTable, rows: Indices) -> Floats:
     """Signal-to-noise ratio of rows, 0 where it is not known."""
     return np.zeros(len(rows)) if table.snr is None else np.nan_to_num(table.snr[rows], nan=0.0)
-
-
-def _range(name: str, limits: Sequence[float | None]) -> Range:
-    numbers = [None if limit is None else float(limit) for limit in limits] if _is_pair(limits) else []
-    if len(numbers) != 2 or any(number is not None and math.isnan(number) for number in numbers):
-        raise ValueError(f"range of {name}: expected [least, greatest], null for none, got {limits!r}.")
-    low, high = numbers
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"range of {name}: expected the least value first, got {low:g} and {high:g}.")
-    return low, high
-
-
-def _is_pair(limits: object) -> bool:
-    return isinstance(limits, list | tuple) and all(
-        limit is None or (isinstance(limit, int | float) and not isinstance(limit, bool)) for limit in limits
-    )

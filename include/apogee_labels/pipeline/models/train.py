@@ -20,9 +20,9 @@ from apogee_labels.core.identity import digest_file, short
 from apogee_labels.core.labels import label_of
 from apogee_labels.pipeline.analysis.trained_normalization import check_training_set, recorded_normalization
 from apogee_labels.pipeline.identities import TrainingParameters, model_id
-from apogee_labels.pipeline.models.hyper_parameters import check_censored_pixels, check_hyper_parameters
 from apogee_labels.pipeline.models.training_memory import check_memory
 from apogee_labels.pipeline.models.training_progress import TrainingProgress
+from apogee_labels.pipeline.parameters import check_censored_pixels
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
@@ -61,7 +61,6 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
     OSError
         Trouble with the disk or the database that may pass; try again.
     """
-    check_hyper_parameters(parameters)
     with workspace.lock("train"):
         _tidy(workspace)
         identity = _identity(path, parameters)

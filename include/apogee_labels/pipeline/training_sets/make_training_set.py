@@ -20,10 +20,10 @@ from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.files import write_if_changed
 from apogee_labels.core.identity import digest_file, digest_of, short
 from apogee_labels.pipeline.analysis.normalize import normalize_files
+from apogee_labels.pipeline.parameters import TrainingSetParameters
 from apogee_labels.pipeline.training_sets.training_plan import (
     METHOD_VERSION,
     TrainingPlan,
-    TrainingSetParameters,
     plan_training_set,
     read_plan,
 )

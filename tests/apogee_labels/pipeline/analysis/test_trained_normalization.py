@@ -80,7 +80,7 @@ def test_a_model_of_another_normalisation_is_refused_for_the_file_alone_or_for_a
     same, visits, other = (
         normalize_file(workspace, trained.survey.path(trained.survey.stars[0]), parameters).normalization_id
         for parameters in (
-            normalization, replace(normalization, sum_axis=None), replace(normalization, order=2),
+            normalization, normalization.replace(sum_axis=None), normalization.replace(order=2),
         )
     )  # fmt: skip
     good, rows, bad = infer_files(workspace, [same, visits, other], identity, InferenceParameters())
@@ -116,7 +116,7 @@ def test_a_model_that_does_not_say_is_accepted_with_one_line(
 def test_a_set_of_another_normalisation_is_not_trained_on_and_gets_no_verdict(
     workspace: Workspace, normalization: NormalizationParameters
 ) -> None:
-    path = made_with(workspace, replace(normalization, length=1000.0), "set.pkl")
+    path = made_with(workspace, normalization.replace(length=1000.0), "set.pkl")
     with pytest.raises(OtherNormalizationError, match=r"length 1000\.0, not 1400\.0\.  Make it again with the DAG"):
         train_model(workspace, path, LINEAR)
     identity = training_identity(path, LINEAR)
@@ -134,9 +134,9 @@ def test_what_matters(tmp_path: Path, normalization: NormalizationParameters) ->
     text = normalization.regions.read_text()
     other = tmp_path / "regions.txt"
     other.write_text("# another name, other comments\n" + text)
-    assert is_same(mine, replace(normalization, regions=other).as_json())
+    assert is_same(mine, normalization.replace(regions=other).as_json())
     other.write_text("\n".join(text.splitlines()[:-1]))
-    assert not is_same(mine, replace(normalization, regions=other).as_json())
+    assert not is_same(mine, normalization.replace(regions=other).as_json())
 
 
 @pytest.mark.parametrize("provenance", [{}, {"normalization": 3}, {"normalization": "["}, {"normalization": "[]"}])
