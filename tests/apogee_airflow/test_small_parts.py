@@ -156,7 +156,7 @@ def test_hyper_parameters_that_are_not_given_are_the_defaults(nothing: Any) -> N
         ({"censors": {"FE_H": [15200, 15300]}}, r"censors of FE_H: expected a list, such as .*15300.*, got 15200"),
         ({"censors": {"FE_H": [[15200]]}}, r"censors of FE_H: expected a longer list, such as"),
         ({"censors": {"LOGG": [[15200, 15300]]}}, "censors: expected labels of FE_H, got LOGG"),
-        ({"scatter_rule": "mean"}, "scatter_rule: expected 'restricted', 'likelihood' or 'median', got 'mean'"),
+        ({"scatter_rule": "mean"}, "scatter_rule: expected one of restricted, likelihood, median, got 'mean'"),
         ({"regularization": 1, "regularization_path": [1, 2]}, "expected regularization 0 beside it, got 1"),
     ],
 )

@@ -95,6 +95,8 @@ def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
         return f"{name}: expected {field.description or field.title}{such_as}, got nothing."
     where = f" of {error['loc'][1]}" if len(error["loc"]) > 1 and isinstance(error["loc"][1], str) else ""
     bounds = _bounds(field) if len(error["loc"]) == 1 and "than" in error["type"] else None
+    if error["type"] in ("literal_error", "enum"):
+        bounds = f"one of {error['ctx']['expected'].replace(' or ', ', ')}".replace("'", "")
     wanted = bounds or WORDS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
     return f"{name}{where}: expected {wanted}{such_as}, got {error['input']!r}."
 

@@ -46,7 +46,7 @@ def test_what_can_be_trained_with_passes(given: dict[str, Any]) -> None:
         ({"censors": {"FE_H": ((15200.0, float("nan")),)}}, "nan"),
         ({"censors": {"FE_H": ((1.52, 1.53),)}}, r"Angstrom, got \[1.52, 1.53\]"),
         ({"censors": {"FE_H": ((17000.0, 17100.0),)}}, r"got \[17000, 17100\]"),
-        ({"scatter_rule": "mean"}, "scatter_rule: expected 'restricted', 'likelihood' or 'median', got 'mean'"),
+        ({"scatter_rule": "mean"}, "scatter_rule: expected one of restricted, likelihood, median, got 'mean'"),
     ],
 )
 def test_nonsense_is_refused_with_what_was_expected(given: dict[str, Any], expected: str) -> None:
