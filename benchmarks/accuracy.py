@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.inference import Inference
 from apogee_labels.cannon.model import CannonModel
@@ -23,8 +22,6 @@ from benchmarks.clock import say
 from benchmarks.data import synthetic
 from benchmarks.giants import UNITS, giants
 from benchmarks.report import table
-
-Floats = NDArray[np.float64]
 
 LABEL_NOISE = (50.0, 0.1, 0.03, 0.03)
 """Errors that are put on training labels: K, dex, dex, dex."""

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Floats
 from apogee_labels.simulation.spectra import LABEL_NAMES, draw_labels
-
-Floats = NDArray[np.float64]
 
 N_STARS, N_SPECTRA = 1624, 1000
 """Stars of the published training set, and spectra whose labels are inferred."""

@@ -77,7 +77,7 @@ def analysed(installation: Installation, sum_axis: int | None) -> tuple[ModelRec
     """Analyse the files of an installation, and return the model and what is on record and on disk of each."""
     parameters = NormalizationParameters(regions=installation.settings.continuum_regions, sum_axis=sum_axis)
     with installation.copy("work") as copy, Workspace.open(copy.settings) as workspace:
-        made = [outcome.get().normalization_id for outcome in normalize_files(workspace, copy.paths, parameters)]
+        made = [outcome.unwrap().normalization_id for outcome in normalize_files(workspace, copy.paths, parameters)]
         results = infer_labels(workspace, made, copy.model_id, InferenceParameters()).result_ids
         model = workspace.catalog.models.get(copy.model_id)
         if model is None:

@@ -8,7 +8,7 @@ from apogee_labels.cannon.inference.inference import Inference
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.training_set import TrainingSet
-from benchmarks.data import Floats
+from apogee_labels.core.arrays import Floats
 
 
 def train(

@@ -94,14 +94,14 @@ def _normalize(installation: Installation, paths: Sequence[str]) -> list[str]:
     """Do what the first task of a batch does."""
     with Workspace.open(installation.settings) as workspace:
         outcomes = normalize_files(workspace, paths, installation.normalization)
-    return [outcome.get().normalization_id for outcome in outcomes]
+    return [outcome.unwrap().normalization_id for outcome in outcomes]
 
 
 def _infer(installation: Installation, products: Sequence[str]) -> list[str]:
     """Do what the second task of a batch does."""
     with Workspace.open(installation.settings) as workspace:
         outcomes = infer_files(workspace, products, installation.model_id, installation.inference)
-    return [outcome.get().result_id for outcome in outcomes]
+    return [outcome.unwrap().result_id for outcome in outcomes]
 
 
 def _one_process(installation: Installation, batch: int) -> tuple[Cost, Cost]:

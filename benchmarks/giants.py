@@ -9,15 +9,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
 from apogee_labels.cannon.continuum.normalization import detector_pixels
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Floats
 from apogee_labels.simulation.spectra import draw_labels, on_chips
-
-Floats = NDArray[np.float64]
 
 LABELS = ("TEFF", "LOGG", "FE_H", "ALPHA_FE")
 UNITS = ("K", "dex", "dex", "dex")

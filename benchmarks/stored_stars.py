@@ -17,11 +17,12 @@ from apogee_labels.cannon.continuum.normalization import METHOD_VERSION, Normali
 from apogee_labels.cannon.io.normalized import write_normalized
 from apogee_labels.catalog.db.rows import chunks
 from apogee_labels.catalog.records import NormalizationRecord, NormalizedFile
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.identities import normalization_id
-from apogee_labels.pipeline.ingest.registration import look_at, records_of
+from apogee_labels.pipeline.ingest.registration import file_stat, records_of
 from apogee_labels.pipeline.workspace import Workspace
-from apogee_labels.simulation.spectra import Floats, draw_labels, synthetic_flux
+from apogee_labels.simulation.spectra import draw_labels, synthetic_flux
 from benchmarks.installation import Installation
 
 TOGETHER = 250
@@ -78,7 +79,7 @@ def _stars(
         product = workspace.normalized_path(identity)
         provenance = {"NORMID": identity, "NORMVERS": METHOD_VERSION}
         write_normalized(product, spectra.draw(number), star=star, provenance=provenance)
-        file, spectrum = records_of(workspace, star.path, star, look_at(template.path))
+        file, spectrum = records_of(workspace, star.path, star, file_stat(template.path))
         record = NormalizationRecord(
             id=identity,
             digest=star.digest,

@@ -97,7 +97,7 @@ def _prepare() -> None:
     from apogee_labels.cannon.threads import find_libraries
     from apogee_labels.core.code_version import code_version
     from apogee_labels.core.settings import Settings
-    from apogee_labels.pipeline.analysis.kept_models import keep_newest
+    from apogee_labels.pipeline.analysis.model_cache import preload_newest
 
     code_version()
     find_libraries()
@@ -106,7 +106,7 @@ def _prepare() -> None:
         settings = Settings()
         release_layout(settings.release)
         prepare_designs(settings.continuum_regions)
-        keep_newest(settings.data_dir / "models")
+        preload_newest(settings.data_dir / "models")
 
 
 def forget_changed_code() -> bool:

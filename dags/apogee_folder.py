@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG, Param, TriggerRule, task_group
+from airflow.sdk import DAG, TriggerRule, task_group
 
 from apogee_airflow import (
     ApStarSensor,
@@ -13,6 +13,7 @@ from apogee_airflow import (
     ReportFolderOperator,
 )
 from apogee_airflow.analysis import normalize_and_infer
+from apogee_airflow.params.forms import FolderParameters, form_value, params_form
 from apogee_airflow.retries import RETRIES
 from apogee_labels.core.settings import Settings
 
@@ -29,20 +30,8 @@ files ends as one run that did nothing.
 The folder must lie below the data folder or the archive: a form opens no other.
 """
 
-PARAMS = {
-    "folder": Param(
-        str(SETTINGS.data_dir / "incoming"), type="string", title="Folder",
-        description="Below the data folder or the archive; file names as SDSS has them (apStar-..., asStar-...).",
-    ),
-    "settle_seconds": Param(
-        60, type="number", minimum=0, maximum=86400, title="Settled after (seconds)",
-        description="A file has come when it has not changed for so long.",
-    ),
-    "sum_axis": Param(
-        0, type=["null", "integer"], enum=[0, None], title="Stack the visits (0), or labels a visit (empty)"
-    ),
-}  # fmt: skip
-PARAMETERS = {"continuum_regions_path": str(SETTINGS.continuum_regions), "sum_axis": "{{ params.sum_axis }}"}
+FOLDER = str(SETTINGS.data_dir / "incoming")
+FORM = form_value(FolderParameters)
 
 with DAG(
     dag_id="apogee_folder",
@@ -50,8 +39,9 @@ with DAG(
     start_date=datetime(2011, 4, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params=PARAMS,
+    params=params_form(FolderParameters, defaults={"folder": FOLDER}),
     default_args=RETRIES,
+    render_template_as_native_obj=True,
     doc_md=DOC,
     tags=["apogee", "folder"],
 ):
@@ -63,26 +53,19 @@ with DAG(
         poke_interval=30,
     )
     pin = PinModelOperator(task_id="pin_model")
-    listing = ListFolderOperator(
-        task_id="list_folder",
-        folder="{{ params.folder }}",
-        model_id=pin.output,
-        settle_time="{{ params.settle_seconds }}",
-        **PARAMETERS,
-    )
+    listing = ListFolderOperator(task_id="list_folder", model_id=pin.output, parameters=FORM)
 
     @task_group(group_id="star", prefix_group_id=False)
     def analyse(apstar_paths: list[str], model_id: str | None) -> None:
         """The way of one file, or of a few."""
-        normalize_and_infer(apstar_paths, model_id, **PARAMETERS)
+        normalize_and_infer(apstar_paths, model_id, sum_axis="{{ params.sum_axis }}")
 
     report = ReportFolderOperator(
         task_id="report",
-        folder="{{ params.folder }}",
         model_id=pin.output,
+        parameters=FORM,
         listed=listing.output,
         trigger_rule=TriggerRule.ALL_DONE,
-        **PARAMETERS,
     )
     wait >> pin
     analyse.partial(model_id=pin.output).expand(apstar_paths=listing.output) >> report

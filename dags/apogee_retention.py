@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG, Param
 
 from apogee_airflow import RetainProductsOperator
+from apogee_airflow.params.forms import form_value, params_form
 from apogee_airflow.retries import RETRIES
+from apogee_labels.pipeline.parameters import RetentionPolicy
 
 DOC = """
 ### Normalised products on disk
@@ -27,9 +29,7 @@ A product that is deleted and asked for again is made anew.  Results in the cata
 """
 
 
-def _days(title: str, default: float | None, description: str, minimum: float = 0) -> Param:
-    return Param(default, type=["null", "number"], minimum=minimum, title=title, description=description)
-
+DELETE = Param(False, type="boolean", title="Delete", description="Off: only tell what would be deleted.")
 
 with DAG(
     dag_id="apogee_retention",
@@ -37,25 +37,10 @@ with DAG(
     start_date=datetime(2011, 4, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params={
-        "delete": Param(False, type="boolean", title="Delete", description="Off: only tell what would be deleted."),
-        "superseded_days": _days("Superseded after (days)", 30, "Empty: products of rewritten files stay."),
-        "rebuildable_days": _days(
-            "Rebuildable after (days)",
-            None,
-            "Empty: they stay. Making one anew costs reading and normalising its file.",
-        ),
-        "leftover_days": _days("Leftovers after (days)", 1, "Empty: what a crash left stays.", minimum=0.05),
-    },
+    params={"delete": DELETE} | params_form(RetentionPolicy),
     default_args=RETRIES,
     render_template_as_native_obj=True,
     doc_md=DOC,
     tags=["apogee", "disk"],
 ):
-    RetainProductsOperator(
-        task_id="retain",
-        superseded_days="{{ params.superseded_days }}",
-        rebuildable_days="{{ params.rebuildable_days }}",
-        leftover_days="{{ params.leftover_days }}",
-        delete="{{ params.delete }}",
-    )
+    RetainProductsOperator(task_id="retain", policy=form_value(RetentionPolicy), delete="{{ params.delete }}")

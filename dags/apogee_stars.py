@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG, Param, TriggerRule, task_group
+from airflow.sdk import DAG, TriggerRule, task_group
 
 from apogee_airflow import (
     ApStarSensor,
@@ -15,7 +15,7 @@ from apogee_airflow import (
 )
 from apogee_airflow.analysis import normalize_and_infer
 from apogee_airflow.assets import MODEL, TRAINING_SET
-from apogee_airflow.params.forms import TRAINING_ARGUMENTS, training_form
+from apogee_airflow.params.forms import TRAINING_ARGUMENTS, StarsParameters, params_form, training_form
 from apogee_airflow.pools import FILES_POOL, TRAINING_POOL
 from apogee_airflow.retries import RETRIES
 from apogee_labels.core.settings import Settings
@@ -40,39 +40,7 @@ A table has a header, with any of these columns: `obj` (or `APOGEE_ID`), `telesc
 """
 
 
-def _text(title: str, default: str | None, description: str = "") -> Param:
-    return Param(default, type=["null", "string"], title=title, description=description)
-
-
-PARAMS = {
-    "obj": _text("Star", None, "Name as in the file, e.g. 2M16505794-2118004"),
-    "telescope": Param("apo25m", type="string", enum=["apo25m", "lco25m", "apo1m"], title="Telescope"),
-    "field": _text("Field", None, "Up to DR17, e.g. 000+14"),
-    "healpix": Param(None, type=["null", "integer"], title="HEALPix", description="DR19 and later, instead of the field"),
-    "release": _text("Release", SETTINGS.release),
-    "apred": _text("Reduction", None, "Version of the reduction; empty: the release's own"),
-    "apstar": _text("Combination", "stars"),
-    "prefix": _text("Prefix", None, "ap or as; empty: the telescope's"),
-    "stars": Param(
-        [], type="array", items={"type": "object"}, title="Or a list of stars",
-        description='Objects with the keys above, e.g. [{"obj": "2M16505794-2118004", "field": "000+14"}]; '
-        "what one does not say is taken from the fields above.",
-    ),
-    "stars_csv": Param(
-        None, type=["null", "string"], format="multiline", title="Or a table of stars",
-        description="Paste CSV with a header, e.g. obj,telescope,field; what a row does not say is taken from the fields "
-        "above.",
-    ),
-    "stars_file": _text(
-        "Or a file with such a table", None, "Path of a CSV file below the data folder or the archive (SAS_BASE_DIR)"
-    ),
-    "use_remote": Param(False, type="boolean", title="Fetch what is not here from the SDSS"),
-    "wait_hours": Param(0, type="number", minimum=0, maximum=8760, title="Wait for files (hours)"),
-    "sum_axis": Param(
-        0, type=["null", "integer"], enum=[0, None], title="Stack the visits (0), or labels a visit (empty)"
-    ),
-    **training_form(SETTINGS),
-}  # fmt: skip
+PARAMS = params_form(StarsParameters, defaults={"release": SETTINGS.release}) | training_form(SETTINGS)
 
 with DAG(
     dag_id="apogee_stars",
@@ -109,19 +77,13 @@ with DAG(
             pool=FILES_POOL,
             map_index_template="{{ label }}",
         )
-        normalize_and_infer(
-            fetch.output,
-            model_id,
-            continuum_regions_path=str(SETTINGS.continuum_regions),
-            sum_axis="{{ params.sum_axis }}",
-        )
+        normalize_and_infer(fetch.output, model_id, sum_axis="{{ params.sum_axis }}")
         wait >> fetch
 
     report = ReportStarsOperator(
         task_id="report",
         stars=stars.output,
         model_id=train.output,
-        continuum_regions_path=str(SETTINGS.continuum_regions),
         sum_axis="{{ params.sum_axis }}",
         fetch_task_id="fetch_apstar",
         trigger_rule=TriggerRule.ALL_DONE,

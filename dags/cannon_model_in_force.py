@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from apogee_airflow import PutModelInForceOperator
 from apogee_airflow.assets import MODEL_IN_FORCE
+from apogee_airflow.params.forms import ModelChoice, form_value, params_form
 from apogee_airflow.retries import RETRIES
 
 DOC = """
@@ -19,31 +20,16 @@ under way end with the one they began with.  The training set is not trained on 
 The page Browse > Models lists the models.
 """
 
-PARAMS = {
-    "model": Param(
-        type="string", pattern="^[0-9a-f]{12,64}$", title="Model",
-        description="Its identity, or the first 12 characters of it, as Browse > Models shows them.",
-    ),
-    "reason": Param(
-        type="string", minLength=3, title="Why", description="A sentence; it is kept with the model.",
-    ),
-}  # fmt: skip
-
 with DAG(
     dag_id="cannon_model_in_force",
     schedule=None,
     start_date=datetime(2011, 4, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params=PARAMS,
+    params=params_form(ModelChoice),
     default_args=RETRIES,
+    render_template_as_native_obj=True,
     doc_md=DOC,
     tags=["apogee", "cannon"],
 ):
-    # Templates make text here: as native values some beginnings of identities, "12e4...", would be numbers.
-    PutModelInForceOperator(
-        task_id="put_in_force",
-        model_id="{{ params.model }}",
-        reason="{{ params.reason }}",
-        outlets=[MODEL_IN_FORCE],
-    )
+    PutModelInForceOperator(task_id="put_in_force", choice=form_value(ModelChoice), outlets=[MODEL_IN_FORCE])

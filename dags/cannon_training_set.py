@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG, Param, TriggerRule
+from airflow.sdk import DAG, TriggerRule
 
 from apogee_airflow import (
     ContinuumNormalizeOperator,
@@ -13,9 +13,12 @@ from apogee_airflow import (
     WriteTrainingSetOperator,
 )
 from apogee_airflow.assets import TRAINING_SET
+from apogee_airflow.params.forms import TrainingSetForm, form_value, params_form
 from apogee_airflow.pools import FILES_POOL, TRAINING_POOL
 from apogee_airflow.retries import RETRIES
+from apogee_labels.apogee.tables.cuts import Cuts
 from apogee_labels.core.settings import Settings
+from apogee_labels.pipeline.parameters import TrainingSetParameters
 
 SETTINGS = Settings()
 
@@ -37,44 +40,16 @@ spectra give the same file.  By default it is the installation's training set: `
 trains on it.
 """
 
-_FLAG = ["bad", "any", "off"]
-PARAMS = {
-    "label_table": Param(
-        "allStar.fits", type="string", title="Table of labels",
-        description="FITS or CSV, below the data folder or the archive; a relative path counts from the data folder.",
-    ),
-    "label_names": Param(
-        list(SETTINGS.label_names), type="array", items={"type": "string"}, title="Labels, in the order wanted"
-    ),
-    "min_snr": Param(100, type="number", minimum=0, title="Least signal-to-noise ratio"),
-    "ranges": Param(
-        {"TEFF": [3500, 5300], "LOGG": [None, 4.0]}, type="object", title="Ranges of labels",
-        description='Least and greatest, null for none, e.g. {"TEFF": [3500, 5300], "LOGG": [null, 4]} for red giants.',
-    ),
-    "aspcapflag": Param(
-        "bad", type="string", enum=_FLAG, title="ASPCAPFLAG", description="Leave out what it calls bad, any, or do not look"
-    ),
-    "starflag": Param(
-        "bad", type="string", enum=_FLAG, title="STARFLAG", description="Leave out what it calls bad, any, or do not look"
-    ),
-    "label_flags": Param(True, type="boolean", title="Leave out stars with a flag on a label (FE_H_FLAG)"),
-    "max_stars": Param(
-        2000, type=["null", "integer"], minimum=1, maximum=20000, title="At most so many stars",
-        description="Chosen evenly over the labels, the highest S/N first; each takes 140 kB of memory.",
-    ),
-    "least_share": Param(
-        0.2, type="number", minimum=0, maximum=1, title="Close pixels that fewer than this share of the stars have"
-    ),
-    "telescope": Param(
-        "apo25m", type="string", enum=["apo25m", "lco25m", "apo1m"], title="Telescope of entries that do not say"
-    ),
-    "use_remote": Param(False, type="boolean", title="Fetch what is not here from the SDSS"),
-    "output": Param(
-        str(SETTINGS.training_set), type="string", title="Training set to write (.pkl or .npz)",
-        description="Below the data folder, or the installation's training set.",
-    ),
-}  # fmt: skip
-CUTS = ("min_snr", "aspcapflag", "starflag", "label_flags", "ranges", "max_stars")
+PARAMS = (
+    params_form(TrainingSetForm, defaults={"output": str(SETTINGS.training_set)})
+    | params_form(
+        TrainingSetParameters,
+        exclude={"normalization", "cuts"},
+        defaults={"label_names": list(SETTINGS.label_names)},
+    )
+    | params_form(Cuts)
+)
+ORDER = ("label_table", "label_names", *Cuts.model_fields, "least_share", "telescope", "use_remote", "output")
 
 with DAG(
     dag_id="cannon_training_set",
@@ -82,7 +57,7 @@ with DAG(
     start_date=datetime(2011, 4, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params=PARAMS,
+    params={name: PARAMS[name] for name in ORDER},
     default_args=RETRIES,
     render_template_as_native_obj=True,
     doc_md=DOC,
@@ -92,8 +67,7 @@ with DAG(
         task_id="select_stars",
         label_table="{{ params.label_table }}",
         label_names="{{ params.label_names }}",
-        cuts={name: f"{{{{ params.{name} }}}}" for name in CUTS},
-        continuum_regions_path=str(SETTINGS.continuum_regions),
+        cuts=form_value(Cuts),
         telescope="{{ params.telescope }}",
         least_share="{{ params.least_share }}",
         use_remote="{{ params.use_remote }}",

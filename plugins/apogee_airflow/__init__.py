@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from apogee_airflow.operators.approval import ApproveModelOperator
-    from apogee_airflow.operators.fetch import FetchApStarOperator
-    from apogee_airflow.operators.fetch_night import FetchNightOperator
+    from apogee_airflow.operators.fetch import FetchApStarOperator, FetchNightOperator
     from apogee_airflow.operators.folder import ListFolderOperator, ReportFolderOperator
     from apogee_airflow.operators.infer import InferLabelsOperator
     from apogee_airflow.operators.models import AcceptModelOperator, PinModelOperator, PutModelInForceOperator
@@ -38,7 +37,7 @@ _MODULE_OF = {
     "ApStarSensor": "apogee_airflow.sensors.apstar",
     "ContinuumNormalizeOperator": "apogee_airflow.operators.normalize",
     "FetchApStarOperator": "apogee_airflow.operators.fetch",
-    "FetchNightOperator": "apogee_airflow.operators.fetch_night",
+    "FetchNightOperator": "apogee_airflow.operators.fetch",
     "FindTrainingSpectraOperator": "apogee_airflow.operators.training_set",
     "InferLabelsOperator": "apogee_airflow.operators.infer",
     "ListApStarsOperator": "apogee_airflow.operators.nights",

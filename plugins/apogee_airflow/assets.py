@@ -6,7 +6,12 @@ event, or one for a paused DAG, loses nothing.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from airflow.sdk import Asset, AssetAlias
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
 
 GROUP = "apogee_airflow"
 
@@ -33,3 +38,18 @@ OUTDATED_RESULTS = Asset(name="apogee_outdated_results", uri="apogee-cannon://ou
 
 OUTDATED_RESULTS_ALIAS = AssetAlias(name="apogee_outdated_results_found", group=GROUP)
 """The way to :data:`OUTDATED_RESULTS` for a task that has such an event only at times."""
+
+
+def describe_event(operator: BaseOperator, context: Context, asset: Asset, **extra: Any) -> None:
+    """Put `extra` beside the event of an asset, if it is among the operator's outlets: an operator works without any."""
+    if asset in operator.outlets:
+        context["outlet_events"][asset].extra = extra
+
+
+def suppress_events(operator: BaseOperator, *assets: Asset) -> None:
+    """Let the task end without an event for these assets: nothing of theirs has changed.
+
+    Airflow 3.3.2 emits one for every outlet of a task that succeeds.  It asks the operator for them when `execute` has
+    ended, and that is a copy which this try of the task has for itself: the DAG keeps its outlets.
+    """
+    operator.outlets = [outlet for outlet in operator.outlets if outlet not in assets]

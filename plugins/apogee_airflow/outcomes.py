@@ -63,7 +63,7 @@ def gather(outcomes: Iterable[Outcome[T]]) -> Batch[T]:
             outcome.fault.add_note(f"while processing {outcome.subject}")
             batch.errors.append(outcome.fault)
         else:
-            batch.done.append(outcome.get())
+            batch.done.append(outcome.unwrap())
     return batch
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apogee_labels.apogee.tables.label_cuts import Cuts
+from apogee_labels.apogee.tables.cuts import Cuts
 from apogee_labels.cannon.io.normalized import read_normalized
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.training_set import TrainingSet
@@ -22,8 +22,8 @@ from apogee_labels.core.settings import Settings
 from apogee_labels.pipeline.analysis.normalize import normalize_files
 from apogee_labels.pipeline.identities import NormalizationParameters, TrainingParameters
 from apogee_labels.pipeline.models.train import train_model
+from apogee_labels.pipeline.parameters import TrainingSetParameters
 from apogee_labels.pipeline.training_sets.make_training_set import TrainingSetReport, make_training_set
-from apogee_labels.pipeline.training_sets.training_plan import TrainingSetParameters
 from apogee_labels.pipeline.workspace import Workspace
 
 pytestmark = [
@@ -69,7 +69,7 @@ def trial(make_nights: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
         )
         make_nights.make_training_set(folder / "ready.pkl", TRAINED, seed=1)
         outcomes = normalize_files(workspace, files[TRAINED:], parameters)
-        spectra = [read_normalized(workspace.normalized_path(each.get().normalization_id)) for each in outcomes]
+        spectra = [read_normalized(workspace.normalized_path(each.unwrap().normalization_id)) for each in outcomes]
         flux, ivar = (np.concatenate([getattr(each, name) for each in spectra]) for name in ("flux", "ivar"))
         made, ready = (
             CannonModel.read(workspace.model_path(train_model(workspace, path, TrainingParameters(label_names=NAMES))))

@@ -39,7 +39,7 @@ def workspace(trained: Path, make_nights: ModuleType, tmp_path_factory: pytest.T
         made = normalize_files(workspace, paths, NormalizationParameters(regions=settings.continuum_regions))
         model = workspace.catalog.models.in_force(settings.model_name)
         assert model is not None
-        infer_labels(workspace, [each.get().normalization_id for each in made], model.id, InferenceParameters())
+        infer_labels(workspace, [each.unwrap().normalization_id for each in made], model.id, InferenceParameters())
         yield workspace
 
 

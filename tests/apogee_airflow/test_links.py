@@ -12,7 +12,7 @@ from apogee_airflow.links import NightLink
 
 
 def link(run_id: str, telescope: str = "apo25m") -> str:
-    task = PublishNightOperator(task_id="t", telescope=telescope, model_id="m", continuum_regions_path="r")
+    task = PublishNightOperator(task_id="t", telescope=telescope, model_id="m")
     assert [type(each) for each in task.operator_extra_links] == [NightLink]
     return NightLink().get_link(task, ti_key=cast("Any", SimpleNamespace(run_id=run_id)))
 

@@ -8,20 +8,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from airflow.sdk import RetryAction
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy
 
 from apogee_airflow import subjects, templated
-from apogee_airflow.params.training_parameters import SCATTER_RULES, training_parameters
 from apogee_airflow.pools import BACKFILL_POOL, FILES_POOL, REANALYSIS_POOL, TRAINING_POOL, pools
 from apogee_airflow.retries import RETRIES
 from apogee_airflow.subjects import star_of, subject_of
-from apogee_airflow.templated import rendered_axis
 from apogee_labels.apogee.download.fetch import FetchError
 from apogee_labels.core.errors import BadInputError, Reason
+from apogee_labels.core.settings import SHIPPED_REGIONS
+from apogee_labels.pipeline.parameters import NormalizationParameters, TrainingParameters
 
 
 def test_the_examples_of_subjects_are_true() -> None:
@@ -29,10 +29,13 @@ def test_the_examples_of_subjects_are_true() -> None:
 
 
 def test_axes_and_switches_are_what_they_mean_however_they_are_rendered() -> None:
-    assert doctest.testmod(templated) == doctest.TestResults(failed=0, attempted=3)
-    assert [rendered_axis(value) for value in ("", 0, "0")] == [None, 0, 0]
-    with pytest.raises(ValueError, match="both"):
-        rendered_axis("both")
+    assert doctest.testmod(templated) == doctest.TestResults(failed=0, attempted=1)
+    axes = [NormalizationParameters(regions=SHIPPED_REGIONS, sum_axis=value).sum_axis for value in ("", "None", 0, "0")]
+    assert axes == [None, None, 0, 0]
+    with pytest.raises(ValueError, match=r"sum_axis: expected a valid integer.*, got 'both'"):
+        NormalizationParameters(regions=SHIPPED_REGIONS, sum_axis="both")
+    with pytest.raises(ValueError, match="expected true or false, got 'both'"):
+        templated.is_on("both")
 
 
 @pytest.mark.parametrize(
@@ -107,13 +110,15 @@ def test_a_database_that_is_away_is_tried_again() -> None:
      '["TEFF", "LOGG", "FE_H"]', ("TEFF", "LOGG", "FE_H")],
 )  # fmt: skip
 def test_training_parameters_are_typed_whatever_a_template_gives(names: str | list[str]) -> None:
-    parameters = training_parameters(names, "2", "1e3")
+    parameters = TrainingParameters(label_names=names, order="2", regularization="1e3")
     assert (parameters.label_names, parameters.order, parameters.regularization) == (
         ("TEFF", "LOGG", "FE_H"),
         2,
         1000.0,
     )
-    assert parameters.as_json() == training_parameters(["TEFF", "LOGG", "FE_H"], 2, 1000).as_json()
+    assert (
+        parameters.as_json() == TrainingParameters(label_names=("TEFF", "LOGG", "FE_H"), regularization=1000).as_json()
+    )
 
 
 @pytest.mark.parametrize("path", [[10, 100.0], "10, 100", "[10, 100]", "['10', '100']", ("10", 1e2)])
@@ -123,7 +128,8 @@ def test_training_parameters_are_typed_whatever_a_template_gives(names: str | li
      {"FE_H": (("15200", 15300),)}],
 )  # fmt: skip
 def test_hyper_parameters_are_typed_whatever_a_template_gives(path: Any, censors: Any) -> None:
-    parameters = training_parameters("TEFF,FE_H", 2, "0", path, censors, "median")
+    given: dict[str, Any] = {"regularization_path": path, "censors": censors, "scatter_rule": "median"}
+    parameters = TrainingParameters(label_names="TEFF,FE_H", order=2, regularization="0", **given)
     assert parameters.regularization_path == (10.0, 100.0)
     assert parameters.censors == {"FE_H": ((15200.0, 15300.0),)}
     assert parameters.scatter_rule == "median"
@@ -133,34 +139,38 @@ def test_hyper_parameters_are_typed_whatever_a_template_gives(path: Any, censors
 def test_hyper_parameters_that_are_not_given_are_the_defaults(nothing: Any) -> None:
     path = () if nothing == "{}" else nothing
     censors = None if nothing == "[]" else nothing
-    assert (
-        training_parameters("TEFF", 2, 0, path, censors, None).as_json() == training_parameters("TEFF", 2, 0).as_json()
-    )
+    given: dict[str, Any] = {"regularization_path": path, "censors": censors, "scatter_rule": None}
+    assert TrainingParameters(label_names=("TEFF",), **given) == TrainingParameters(label_names=("TEFF",))
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"regularization_path": "10, many"}, "regularization_path: expected numbers"),
-        ({"regularization_path": 10}, "regularization_path: expected numbers"),
-        ({"censors": "FE_H: 15200-15300"}, r'censors: expected an object such as \{"FE_H"'),
-        ({"censors": [[15200, 15300]]}, "censors: expected an object"),
-        ({"censors": {"FE_H": [15200, 15300]}}, r"of ranges \[low, high\]"),
-        ({"censors": {"FE_H": [[15200]]}}, r"of ranges \[low, high\]"),
+        (
+            {"regularization_path": "10, many"},
+            r"regularization_path: expected a valid number, .*such as \[10, 100, 1000\], got 'many'",
+        ),
+        ({"regularization_path": 10}, r"regularization_path: expected a list, such as \[10, .*, got 10"),
+        ({"censors": "FE_H: 15200-15300"}, r'censors: expected an object, such as \{"FE_H".*, got'),
+        ({"censors": [[15200, 15300]]}, "censors: expected an object, such as"),
+        ({"censors": {"FE_H": [15200, 15300]}}, r"censors of FE_H: expected a list, such as .*15300.*, got 15200"),
+        ({"censors": {"FE_H": [[15200]]}}, r"censors of FE_H: expected a longer list, such as"),
         ({"censors": {"LOGG": [[15200, 15300]]}}, "censors: expected labels of FE_H, got LOGG"),
-        ({"scatter_rule": "mean"}, "scatter_rule: expected one of restricted, likelihood, median, got 'mean'"),
+        ({"scatter_rule": "mean"}, "scatter_rule: expected 'restricted', 'likelihood' or 'median', got 'mean'"),
         ({"regularization": 1, "regularization_path": [1, 2]}, "expected regularization 0 beside it, got 1"),
     ],
 )
 def test_nonsense_names_what_was_expected(given: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
-        training_parameters(**{"label_names": "FE_H", "order": 2, "regularization": 0} | given)
+        TrainingParameters(**{"label_names": "FE_H", "order": 2, "regularization": 0} | given)
 
 
 def test_the_form_knows_the_engine_s_scatter_rules() -> None:
     from apogee_labels.cannon.training.scatter import ScatterRule
 
-    assert tuple(str(rule) for rule in ScatterRule) == SCATTER_RULES
+    assert {str(rule) for rule in ScatterRule} == set(
+        get_args(TrainingParameters.model_fields["scatter_rule"].annotation)
+    )
 
 
 def test_too_little_memory_is_not_tried_again() -> None:
@@ -177,4 +187,4 @@ def test_too_little_memory_is_not_tried_again() -> None:
 )
 def test_training_parameters_that_are_none_are_refused(names: str, order: int | str, strength: float | str) -> None:
     with pytest.raises(ValueError, match=r"label_names|two|x"):
-        training_parameters(names, order, strength)
+        TrainingParameters(label_names=names, order=order, regularization=strength)

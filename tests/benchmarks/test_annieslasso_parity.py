@@ -7,16 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.training.coefficients import train_pixels
 from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Floats
 from benchmarks.peers import environment
 from tests.apogee_labels.cannon.universe import make_universe
 from tests.support.required import require
-
-Floats = NDArray[np.float64]
 
 LAMBDAS = (1.0, 100.0, 1000.0)
 

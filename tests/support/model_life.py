@@ -24,8 +24,8 @@ TRAINING, REANALYSIS = "cannon_training", "cannon_reanalysis"
 APO, MJD = "apo25m", 58043
 STARS, FEWER = 300, 290
 """Of the first training set, and of the one that changed."""
-QUIET = 5.0
-"""Seconds in which a training set that changed would have been seen: it settles for 2, and is looked at every second."""
+QUIET = 4.0
+"""Seconds in which a training set that changed would have been seen: it settles for 1, and is looked at twice a second."""
 
 LACKING = """
 SELECT spectrum.obj FROM archive_file JOIN spectrum ON spectrum.digest = archive_file.digest
@@ -68,12 +68,12 @@ class Life:
         rest = self.nightly.rest
         rest.unpause(TRAINING)
         rest.unpause(REANALYSIS)
-        self.nightly.until("the training runs", lambda: self.state_of(TRAINING, "train") == "running")
+        self.nightly.until("the training runs", lambda: self.states(TRAINING, "train").count("running"))
         time.sleep(1.5)  # in the middle: it takes some seconds
         self.facts["models when killed"] = self.models()
         self._crash()
         self.nightly.until("a model is in force", self.in_force)
-        self._until_waiting()
+        self._until_looked()
         self.facts["first"] = self.in_force()
         self.facts["files after the first"] = sorted(path.name for path in (self.data_dir / "models").iterdir())
         rest.unpause(DAGS[APO])
@@ -83,7 +83,7 @@ class Life:
 
     def _touched_in_five_ways(self) -> None:
         path, elsewhere = self.training_set, self.training_set.with_name("elsewhere.pkl")
-        runs = len(self.nightly.rest.runs(TRAINING))
+        trainings, events = self.trainings(), self.events()
 
         def rename_and_back() -> None:
             path.rename(elsewhere)
@@ -105,7 +105,8 @@ class Life:
         for way in ways:
             way()
             time.sleep(QUIET)
-        self.facts["after touching"] = (self.models(), len(self.nightly.rest.runs(TRAINING)) - runs)
+        self._until_looked()
+        self.facts["after touching"] = (self.models(), self.trainings() - trainings, self.events() - events)
 
     def _changed(self) -> None:
         """A changed set is trained on once, and comes into force by itself: it is no worse.
@@ -121,21 +122,21 @@ class Life:
         self.facts["changed while paused"] = self.models() - models
         self.nightly.rest.unpause(TRAINING)
         self._until_in_force_or_asked(before)
-        self._until_waiting()
+        self._until_looked()
         self._until_current()
         self.facts["changed"] = self.models() - models
 
     def _broken(self) -> None:
         """A set that cannot be read is a verdict, once."""
-        before, runs = self.in_force(), len(self.nightly.rest.runs(TRAINING))
+        before, trainings = self.in_force(), self.trainings()
         self.training_set.write_bytes(b"no training set")
         self.nightly.until(
             "it has a verdict", lambda: self.nightly.rows("SELECT 1 FROM verdict WHERE outcome = 'broken'")
         )
-        self._until_waiting()
         time.sleep(QUIET)
+        self._until_looked()
         count = self.nightly.rows("SELECT count(*) FROM verdict WHERE outcome = 'broken'")[0][0]
-        self.facts["broken"] = (count, len(self.nightly.rest.runs(TRAINING)) - runs, self.in_force() == before)
+        self.facts["broken"] = (count, self.trainings() - trainings, self.in_force() == before)
 
     def _four_labels_by_form(self) -> None:
         """Other labels are another model; between acceptance and reanalysis the scheduler dies."""
@@ -240,6 +241,19 @@ class Life:
         ]
         return states[0] if states else None
 
+    def states(self, dag_id: str, task_id: str) -> list[str | None]:
+        """The states of a task in all runs of a DAG."""
+        items = self.nightly.rest.task_instances(dag_id, "~")
+        return [item["state"] for item in items if item["task_id"] == task_id]
+
+    def trainings(self) -> int:
+        """How many runs found something to train on."""
+        return self.states(TRAINING, "training_set_changed").count("success")
+
+    def events(self) -> int:
+        """How many runs the watcher of the file has woken."""
+        return sum(run["run_type"] == "asset_triggered" for run in self.nightly.rest.runs(TRAINING))
+
     def run_night(self) -> None:
         """Run the night once more, and wait for its end."""
         run = self.nightly.rest.trigger(DAGS[APO], {"mjd": MJD})
@@ -285,17 +299,17 @@ class Life:
 
         self.nightly.until("another model is in force", done)
 
-    def _until_waiting(self) -> None:
-        """Until the run that trained has ended, and the next one waits."""
-        self.nightly.until("the sensor waits", lambda: self.state_of(TRAINING, "training_set_changed") == "deferred")
+    def _until_looked(self) -> None:
+        """Until whatever woke the training so far has had its run."""
+        self.nightly.until("no training is under way", lambda: self._all_ended(TRAINING))
 
     def _until_current(self) -> None:
         """Until each star has one result by the model in force, and no reanalysis is under way."""
         self.nightly.until("every star has a result by the model in force", lambda: not self.lacking())
-        self.nightly.until(
-            "no reanalysis is under way",
-            lambda: all(run["state"] in FINISHED for run in self.nightly.rest.runs(REANALYSIS)),
-        )
+        self.nightly.until("no reanalysis is under way", lambda: self._all_ended(REANALYSIS))
+
+    def _all_ended(self, dag_id: str) -> bool:
+        return all(run["state"] in FINISHED for run in self.nightly.rest.runs(dag_id))
 
     def _crash(self) -> None:
         self.nightly.processes.kill("scheduler")

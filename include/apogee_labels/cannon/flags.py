@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from apogee_labels.core.bitmask import ExplainedFlag
+from apogee_labels.core.bitmask import Bitmask
 
 
-class ResultFlag(ExplainedFlag):
+class ResultFlag(Bitmask):
     """Bits of the flags of a result, and of the column ``result_flags``.
 
     Bits 0 to 7: there is no measurement, or not of what was asked.  Bits 8 to 15: the labels are to be taken with care.

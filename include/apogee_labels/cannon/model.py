@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from apogee_labels.cannon.bad_pixels import mask_impossible, unmasked
 from apogee_labels.cannon.flags import ResultFlag
 from apogee_labels.cannon.inference.inference import CHUNK, FEW_STARS, Engine, Inference, Options, concatenate
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder
-from apogee_labels.cannon.io.model_file import ModelParts, read_parts, write_parts
-from apogee_labels.cannon.masked import unmasked
+from apogee_labels.cannon.io.model_file import read_parts, write_parts
+from apogee_labels.cannon.io.model_parts import ModelParts
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
-from apogee_labels.cannon.passes import Progress
 from apogee_labels.cannon.regridding import regrid, same_grid
 from apogee_labels.cannon.threads import single_threaded
 from apogee_labels.cannon.training.scatter import ScatterRule
-from apogee_labels.cannon.usable_pixels import mend
 from apogee_labels.cannon.validation.validation import Validation
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Bools, Floats, Integers
 from apogee_labels.core.errors import BadInputError, Reason
+from apogee_labels.core.progress import ProgressCallback
 
 if TYPE_CHECKING:
-    from apogee_labels.cannon.restrictions import Bounds, Censors
+    from apogee_labels.cannon.training.restrictions import Bounds, Censors
     from apogee_labels.cannon.training_set import TrainingSet
 
-Floats = NDArray[np.float64]
 Metadata = Mapping[str, str | int | float | bool]
 
 
@@ -90,7 +90,7 @@ class CannonModel:
         return self.vectorizer.label_names
 
     @property
-    def informative(self) -> NDArray[np.bool_]:
+    def informative(self) -> Bools:
         """Which pixels could be trained, shape (P,)."""
         return np.isfinite(self.s2)
 
@@ -115,7 +115,7 @@ class CannonModel:
         bounds: Bounds | None = None,
         keep_coefficient_noise: bool = True,
         validate: bool = True,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> CannonModel:
         """Train a model, and validate it.
 
@@ -140,7 +140,7 @@ class CannonModel:
             the errors of the labels, often none; without validation none.  They do not go together with
             ``regularization``, ``scatter`` or ``bounds``, which leave them at 0.
         censors
-            For a label, the wavelength ranges on which it may act (:mod:`apogee_labels.cannon.restrictions`).
+            For a label, the wavelength ranges on which it may act (:mod:`apogee_labels.cannon.training.restrictions`).
         bounds
             For a term, the least and the greatest coefficient at every pixel (the same).
         keep_coefficient_noise
@@ -164,7 +164,6 @@ class CannonModel:
             A parameter is out of its range.
         """
         # Here, because a task that only infers would else import all of training for its one file.
-        from apogee_labels.cannon.restrictions import censored_terms, term_bounds
         from apogee_labels.cannon.training.fitting import (
             check_regularization,
             check_scatter,
@@ -172,6 +171,7 @@ class CannonModel:
             provenance,
             train_and_validate,
         )
+        from apogee_labels.cannon.training.restrictions import censored_terms, term_bounds
         from apogee_labels.cannon.training.trainer import Trainer
 
         chosen, vectorizer = prepared(training_set, label_names, order)
@@ -317,19 +317,9 @@ class CannonModel:
         OSError
             The file is not there or cannot be read.
         """
-        parts = read_parts(path)
-        vectorizer = PolynomialVectorizer(parts.label_names, parts.order, parts.offsets, parts.scales)
-        return cls(
-            parts.wavelength,
-            vectorizer,
-            parts.theta,
-            parts.s2,
-            parts.training_labels,
-            parts.metadata,
-            parts.loadings,
-            parts.noise,
-            parts.validation,
-        )
+        parts = read_parts(path)._asdict()
+        scaling = {name: parts.pop(name) for name in ("label_names", "order", "offsets", "scales")}
+        return cls(vectorizer=PolynomialVectorizer(**scaling), **parts)
 
     def _spectra(self, flux: ArrayLike, ivar: ArrayLike, wavelength: ArrayLike | None) -> _Spectra:
         fluxes, ivars = (np.atleast_2d(array) for array in unmasked(flux, ivar))
@@ -345,13 +335,13 @@ class CannonModel:
             )
         return _Spectra(fluxes, ivars, None)
 
-    def _on_grid(self, spectra: _Spectra, rows: slice) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    def _on_grid(self, spectra: _Spectra, rows: slice) -> tuple[Floats, Floats, Bools]:
         """Flux and inverse variance of some of the spectra on the model's grid, and which had impossible pixels before."""
         flux, ivar = (np.asarray(array[rows], dtype=np.float64) for array in (spectra.flux, spectra.ivar))
         if spectra.wavelength is None:
             return flux, ivar, np.zeros(len(flux), dtype=bool)
         flux, ivar = flux.copy(), ivar.copy()
-        invalid = mend(flux, ivar)
+        invalid = mask_impossible(flux, ivar)
         return *regrid(spectra.wavelength, flux, ivar, self.wavelength), invalid
 
     def _beyond(self, count: int) -> Floats | None:
@@ -387,7 +377,7 @@ class _Spectra(NamedTuple):
     wavelength: Floats | None  # where it is not the model's
 
 
-def _starflags(starflag: ArrayLike | None, count: int) -> NDArray[np.int64]:
+def _starflags(starflag: ArrayLike | None, count: int) -> Integers:
     """STARFLAG of each of `count` spectra."""
     given = np.asarray(0 if starflag is None else starflag)
     if given.shape not in ((), (count,)) or not np.issubdtype(given.dtype, np.integer):

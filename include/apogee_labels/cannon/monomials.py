@@ -11,10 +11,8 @@ from functools import lru_cache
 from itertools import combinations_with_replacement
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Floats, Indices
 
 
 class Monomials:

@@ -11,11 +11,9 @@ somewhat below 1.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from apogee_labels.cannon.usable_pixels import GREATEST_IVAR, HUGE
-
-Floats = NDArray[np.float64]
+from apogee_labels.cannon.bad_pixels import GREATEST_IVAR, HUGE
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 SAME = 1e-3
 """Grids that agree within this share of a pixel everywhere are the same, and a target this near to a source pixel is it."""
@@ -44,7 +42,7 @@ def regrid(wavelength: Floats, flux: Floats, ivar: Floats, target: Floats) -> tu
         Shape (Q,), vacuum Angstrom, ascending: the grid of the spectra.
     flux, ivar
         Shape (N, Q): normalised flux and its inverse variance.  A pixel without a possible flux and a possible inverse
-        variance (:func:`apogee_labels.cannon.usable_pixels.mend`) has no information.
+        variance (:func:`apogee_labels.cannon.bad_pixels.mask_impossible`) has no information.
     target
         Shape (P,), vacuum Angstrom, ascending: the grid that is wanted.
 
@@ -76,7 +74,7 @@ def regrid(wavelength: Floats, flux: Floats, ivar: Floats, target: Floats) -> tu
     return np.where(good, new_flux, 1.0), np.where(good, 1.0 / np.where(good, new_variance, 1.0), 0.0)
 
 
-def _neighbours(source: Floats, target: Floats) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_], Floats]:
+def _neighbours(source: Floats, target: Floats) -> tuple[Indices, Floats, Bools, Floats]:
     """Left neighbour, share of the right one, whether the source reaches there, and source step over target step (>= 1)."""
     steps = np.diff(source)
     left = np.clip(np.searchsorted(source, target, side="right") - 1, 0, len(steps) - 1).astype(np.intp)

@@ -17,17 +17,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apogee_labels.cannon.bad_pixels import HUGE, unmasked
 from apogee_labels.cannon.io.safe_pickle import load_arrays
-from apogee_labels.cannon.masked import unmasked
 from apogee_labels.cannon.training.checks import check_names, check_shapes, check_stars, check_values
-from apogee_labels.cannon.usable_pixels import HUGE
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.files import atomic_write
 from apogee_labels.core.identity import digest_bytes, digest_of
 
-Floats = NDArray[np.float64]
 Provenance = Mapping[str, str | int | float]
 
 PICKLE_SUFFIXES = (".pkl", ".pickle")

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from apogee_labels.cannon.monomials import Indices, Monomials, monomials
+from apogee_labels.cannon.monomials import Monomials, monomials
+from apogee_labels.core.arrays import Floats, Indices
 
-Floats = NDArray[np.float64]
 PERCENTILES = (2.5, 97.5)
 """The range of a training label that becomes 1."""
 

@@ -13,11 +13,10 @@ from apogee_labels.catalog.queries.archive import Archive
 from apogee_labels.catalog.queries.contents import Contents, ExpectedOf
 from apogee_labels.catalog.queries.label_tables import LabelTables
 from apogee_labels.catalog.queries.lineage import Lineages
-from apogee_labels.catalog.queries.models import Models
+from apogee_labels.catalog.queries.models import Models, ReferenceStars
 from apogee_labels.catalog.queries.nights import Nights
 from apogee_labels.catalog.queries.normalizations import Normalizations
 from apogee_labels.catalog.queries.products import Duplicates
-from apogee_labels.catalog.queries.reference_stars import ReferenceStars
 from apogee_labels.catalog.queries.rejections import Rejections
 from apogee_labels.catalog.queries.results import Results
 from apogee_labels.catalog.queries.spectra import Spectra

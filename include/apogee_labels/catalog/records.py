@@ -202,6 +202,18 @@ class ModelRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InForce:
+    """A time during which a model was in force under a name, by whom and why; ``until`` None: it still is."""
+
+    name: str
+    model_id: str
+    since: datetime
+    until: datetime | None
+    decided_by: str
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VerdictRecord:
     """What was decided about a training, known by the identity of its training set and parameters."""
 

@@ -14,7 +14,8 @@ import click
 @click.option("--leftover-days", type=float, metavar="AGE", help="What a crash left; default: 1.")
 def retention(delete: bool, **days: float | None) -> None:
     """Report which normalised products need not be on disk, by their age in days; with --delete, delete them."""
-    from apogee_labels.pipeline.products.retention import RetentionPolicy, retain
+    from apogee_labels.pipeline.parameters import RetentionPolicy
+    from apogee_labels.pipeline.products.retention import retain
     from apogee_labels.pipeline.workspace import Workspace
 
     policy = RetentionPolicy(**{name: age for name, age in days.items() if age is not None})

@@ -11,7 +11,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from apogee_labels.pipeline.training_sets.training_plan import TrainingPlan, TrainingSetParameters
+    from apogee_labels.pipeline.parameters import TrainingSetParameters
+    from apogee_labels.pipeline.training_sets.training_plan import TrainingPlan
     from apogee_labels.pipeline.workspace import Workspace
 
 FLAG = click.Choice(["bad", "any", "off"])
@@ -76,9 +77,9 @@ def make(table: Path, use_remote: bool, output: Path | None, **options: Any) -> 
 
 def _parameters(workspace: Workspace, options: Mapping[str, Any]) -> TrainingSetParameters:
     """Turn what was given into parameters; what was not has its default there."""
-    from apogee_labels.apogee.tables.label_cuts import Cuts
+    from apogee_labels.apogee.tables.cuts import Cuts
     from apogee_labels.pipeline.identities import NormalizationParameters
-    from apogee_labels.pipeline.training_sets.training_plan import TrainingSetParameters
+    from apogee_labels.pipeline.parameters import TrainingSetParameters
 
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if "ranges" in given:

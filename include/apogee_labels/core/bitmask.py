@@ -6,7 +6,7 @@ from enum import IntFlag
 from typing import Self
 
 
-class ExplainedFlag(IntFlag):
+class Bitmask(IntFlag):
     """An integer flag whose members are written as (value, sentence)."""
 
     _explanation: str

@@ -1,12 +1,14 @@
-"""Writing so that nobody ever sees half a file."""
+"""Writing so that no reader ever sees half a file, and paths that stay below a folder."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from apogee_labels.core.identity import digest_file
 
 
 @contextmanager
@@ -38,6 +40,30 @@ def put_in_place(temporary: Path, path: Path, *, mode: int | None = None, durabl
     temporary.replace(path)
     if durable:
         _sync(path.parent)
+
+
+def write_if_changed(path: str | Path, write: Callable[[Path], object]) -> bool:
+    """Let `write` write a file beside `path`, which takes its name unless that has the same content: whether it did.
+
+    A file that stays keeps its time stamp, so that whoever watches it sees no change.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".new-{path.name}")
+    try:
+        write(beside)
+        if path.is_file() and digest_file(beside) == digest_file(path):
+            return False
+        put_in_place(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return True
+
+
+def path_below(path: str | Path, roots: Iterable[Path]) -> Path | None:
+    """Return a path with links resolved, if it lies below one of `roots`: a form must not open other files."""
+    resolved = Path(path).expanduser().resolve()
+    return resolved if any(resolved.is_relative_to(root.resolve()) for root in roots) else None
 
 
 def _sync(path: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
+
+ProgressCallback = Callable[[int, int], None]
+"""Called with how much of a work is done, and how much it is in all."""
 
 REPORT_EVERY = 5.0
 """Seconds between two lines of progress."""
@@ -69,3 +72,29 @@ def in_words(seconds: float) -> str:
     if seconds < 90:
         return f"{max(5, 5 * round(seconds / 5))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class PassProgress:
+    """Counts several passes over the pixels as one progress from 0 to the end.
+
+    Parameters
+    ----------
+    callback
+        Called with pixels times passes; None: the progress is not reported.
+    n_pixels, n_passes
+        Pixels of a pass, and passes in all.
+    """
+
+    def __init__(self, callback: ProgressCallback | None, n_pixels: int, n_passes: int) -> None:
+        self._callback, self._n_pixels, self._n_passes, self._done = callback, n_pixels, n_passes, 0
+
+    def within(self, done: int, total: int) -> None:
+        """So many of the present pass's pixels are done."""
+        if self._callback is not None:
+            self._callback(self._done * self._n_pixels + done, self._n_passes * self._n_pixels)
+        if done >= total:
+            self._done += 1
+
+    def next(self) -> None:
+        """The present pass is done."""
+        self.within(self._n_pixels, self._n_pixels)

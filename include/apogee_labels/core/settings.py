@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from apogee_labels.core.labels import DEFAULT_LABELS
+
 PREFIX = "APOGEE_LABELS_"
 FORMER_PREFIX = "APOGEE_CANNON_"
 """Of the settings before version 0.6."""
@@ -59,7 +61,7 @@ class Settings(BaseSettings):
     training_set: Path = Field(Path(), description="The training set; default: training_set.pkl below data_dir.")
     continuum_regions: Path = Field(SHIPPED_REGIONS, description="Continuum regions; default: the shipped list.")
     label_names: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("TEFF", "LOGG", "FE_H"), min_length=1, description="Labels that the model learns, in this order."
+        DEFAULT_LABELS, min_length=1, description="Labels that the model learns, in this order."
     )
     order: int = Field(2, ge=1, le=4, description="Polynomial order of the model.")
     regularization: float = Field(0.0, ge=0.0, allow_inf_nan=False, description="L1 strength of the training.")

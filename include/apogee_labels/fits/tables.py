@@ -17,6 +17,8 @@ from astropy import units as u
 from astropy.table import Column, Table
 from numpy.typing import NDArray
 
+from apogee_labels.core.labels import label_of
+
 TEXT = "U"
 DIGEST_WIDTH = 64
 
@@ -84,45 +86,20 @@ FIT = (
     ColumnSpec("created", "U20", "when the result was made, UTC"),
 )
 
-VELOCITY = u.km / u.s
-LABEL_UNITS: Mapping[str, u.UnitBase] = {
-    "TEFF": u.K,
-    "T_EFF": u.K,
-    **dict.fromkeys(("VSINI", "VMICRO", "VMACRO", "VROT"), VELOCITY),  # as ASPCAP names them
-    **dict.fromkeys(("V_SINI", "V_MICRO", "V_MACRO", "V_REL", "V_RAD"), VELOCITY),  # as Astra does
-}
-"""Units of the labels that have one, by their names in upper case."""
-ABUNDANCE_ENDINGS = ("_H", "_FE", "_M")
-"""How the names of abundances end, in upper case: logarithmic, so in dex."""
-
 CURRENT = ColumnSpec("current", "?", "whether this is the star's current result")
 IS_VISIT = ColumnSpec("is_visit", "?", "whether this is a single visit, and not a stack")
 
 
 def label_columns(name: str) -> tuple[ColumnSpec, ColumnSpec, ColumnSpec]:
-    """Return the columns of a label: value, error and formal error; a label that is not known here has no unit."""
-    column = name.lower()
-    unit, suffix = _unit_and_suffix(name.upper())
+    """Return the columns of a label: value, error and formal error; a label that is not known has no unit."""
+    column, label = name.lower(), label_of(name)
+    unit = u.dimensionless_unscaled if label.logarithmic else u.Unit(label.unit) if label.unit else None
+    suffix = f" ({label.kind})" if label.logarithmic else ""
     return (
         ColumnSpec(column, "f8", f"{name}{suffix}", unit),
         ColumnSpec(f"e_{column}", "f8", f"error of {name}{suffix}: formal, and what validation found beyond", unit),
         ColumnSpec(f"raw_e_{column}", "f8", f"formal error of {name}{suffix}", unit),
     )
-
-
-def unit_text(name: str) -> str:
-    """Return the unit of a label as text, dex included; empty where none is known."""
-    unit, suffix = _unit_and_suffix(name.upper())
-    return "dex" if suffix else "" if unit is None else str(unit)
-
-
-def _unit_and_suffix(label: str) -> tuple[u.UnitBase | None, str]:
-    """Return the unit of a label, by its name in upper case, and what its description says of dex."""
-    if label == "LOGG":
-        return u.dimensionless_unscaled, " (dex of cm s-2)"
-    if label.endswith(ABUNDANCE_ENDINGS):
-        return u.dimensionless_unscaled, " (dex)"
-    return LABEL_UNITS.get(label), ""
 
 
 def iso_utc(moment: datetime) -> str:

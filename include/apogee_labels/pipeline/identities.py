@@ -2,112 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from apogee_labels.apogee.spectra.apstar import READER_VERSION
 from apogee_labels.catalog.records import Expected
 from apogee_labels.core.identity import digest_of
+from apogee_labels.pipeline.parameters import InferenceParameters, NormalizationParameters, TrainingParameters
 
-
-@dataclass(frozen=True, kw_only=True)
-class NormalizationParameters:
-    """How continua are fitted.
-
-    Parameters
-    ----------
-    regions
-        File of the continuum regions; it counts by the numbers in it.
-    length
-        Longest period of the sines and cosines, Angstrom.
-    order
-        Number of their harmonics.
-    sum_axis
-        0: the visits are stacked; None: a row a visit.
-    """
-
-    regions: Path
-    length: float = 1400.0
-    order: int = 3
-    sum_axis: int | None = 0
-
-    def as_json(self) -> dict[str, object]:
-        """Return the parameters as they enter an identity: the regions by their content."""
-        from apogee_labels.cannon.continuum.normalization import METHOD_VERSION, continuum_parameters
-
-        parameters = continuum_parameters(self.regions, self.length, self.order, self.sum_axis)
-        return {**parameters.identity(), "method": METHOD_VERSION, "reader": READER_VERSION}
-
-
-@dataclass(frozen=True, kw_only=True)
-class InferenceParameters:
-    """How labels are inferred; the defaults are the tutorial's."""
-
-    n_initialisations: int = 10
-    use_derivatives: bool = True
-
-    def as_json(self) -> dict[str, object]:
-        """Return the parameters as they enter an identity."""
-        from apogee_labels.cannon.inference.inference import METHOD_VERSION
-
-        return {**asdict(self), "method": METHOD_VERSION}
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingParameters:
-    """What a model is trained with, besides the training set.
-
-    Checked by :mod:`apogee_labels.pipeline.models.hyper_parameters`.
-
-    Parameters
-    ----------
-    label_names
-        Labels that the model learns, in this order.
-    order
-        Degree of the polynomial in the labels.
-    regularization
-        Strength Lambda of the L1 penalty.
-    regularization_path
-        Strengths from which validation chooses one, in the place of `regularization`; none: that is taken.
-    censors
-        For a label, the wavelength ranges [low, high) on which it may act, vacuum Angstrom; no entry: everywhere.
-    scatter_rule
-        How the intrinsic scatter is estimated, a value of :class:`apogee_labels.cannon.training.scatter.ScatterRule`.
-    """
-
-    label_names: tuple[str, ...]
-    order: int = 2
-    regularization: float = 0.0
-    regularization_path: tuple[float, ...] = ()
-    censors: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
-    scatter_rule: str = "restricted"
-
-    def as_json(self) -> dict[str, object]:
-        """Return the parameters as they enter an identity.
-
-        What came later than the first three enters only where it is not the default: models of before keep their identity.
-        The order of strengths, labels and ranges makes no other model, and no other identity.
-        """
-        from apogee_labels.cannon.training.coefficients import METHOD_VERSION
-
-        given: dict[str, object] = {}
-        if self.regularization_path:
-            given["regularization_path"] = sorted(set(self.regularization_path))
-        if self.censors:
-            given["censors"] = {
-                name: sorted([float(low), float(high)] for low, high in self.censors[name])
-                for name in sorted(self.censors)
-            }
-        if self.scatter_rule != "restricted":
-            given["scatter_rule"] = self.scatter_rule
-        return {
-            "label_names": list(self.label_names),
-            "order": self.order,
-            "regularization": self.regularization,
-            "method": METHOD_VERSION,
-            **given,
-        }
+__all__ = [
+    "InferenceParameters",
+    "NormalizationParameters",
+    "ResultIdentities",
+    "TrainingParameters",
+    "model_id",
+    "normalization_id",
+    "result_id",
+]
 
 
 @dataclass(frozen=True)

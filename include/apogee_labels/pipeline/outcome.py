@@ -24,7 +24,7 @@ class Outcome(Generic[T]):
     value: T | None = None
     fault: Exception | None = None
 
-    def get(self) -> T:
+    def unwrap(self) -> T:
         """Return what was made; raises the fault where nothing was."""
         if self.fault is not None:
             raise self.fault

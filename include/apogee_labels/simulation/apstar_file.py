@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from apogee_labels.apogee.archive.nights import site_of
 from apogee_labels.apogee.spectra.grid import LOG_START, LOG_STEP, N_PIXELS
 from apogee_labels.apogee.spectra.masks import BAD_PIXEL, PixelMask
+from apogee_labels.core.arrays import Floats, Integers
 from apogee_labels.simulation.exposures import Exposure, SyntheticStar
 from apogee_labels.simulation.spectra import on_chips
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from astropy.io import fits
     from astropy.io.fits.header import Header
 
-Floats = NDArray[np.float64]
 
 _UNIT = "(10^-17 erg/s/cm^2/Ang)"
 _UNKNOWN = 1e10  # error of a pixel without information
@@ -52,7 +53,7 @@ class _Rows:
 
     flux: Floats
     error: Floats
-    mask: NDArray[np.int64]
+    mask: Integers
 
 
 class _Combined(NamedTuple):
@@ -137,7 +138,7 @@ def _header(star: SyntheticStar, visits: Sequence[Exposure], layout: Layout, apr
 
 def _describe_visit(header: Header, number: int, visit: Exposure, telescope: str, layout: Layout, apred: str) -> None:
     new = layout is Layout.SDSS5
-    prefix = "as" if telescope == "lco25m" and not new else "ap"
+    prefix = "ap" if new else site_of(telescope).sdss_prefix
     middle = f"{telescope}-" if new else ""
     header[f"SFILE{number}"] = f"{prefix}Visit-{apred}-{middle}{_plate(telescope)}-{visit.mjd}-{visit.fiber:03d}.fits"
     header[f"JD{number}"] = _julian_date(visit)

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
 from apogee_labels.apogee.spectra.masks import PixelMask
+from apogee_labels.core.arrays import Bools, Floats, Integers
 from apogee_labels.simulation.spectra import CHIPS, on_chips, synthetic_flux
-
-Floats = NDArray[np.float64]
 
 SKY_LINES = 130
 _SKY_REACH = 7  # pixels by which the Earth's motion shifts the sky in the star's frame
@@ -52,7 +50,7 @@ class Exposure(NamedTuple):
     """1e-17 erg/s/cm^2/A, shape (8575,)."""
     error: Floats
     """The same unit; 10 times larger on sky lines, as the reduction does."""
-    mask: NDArray[np.int64]
+    mask: Integers
     """Bits of :class:`apogee_labels.apogee.spectra.masks.PixelMask`."""
 
 
@@ -99,7 +97,7 @@ def _continuum(star: SyntheticStar, rng: np.random.Generator) -> Floats:
     return np.asarray(continuum)
 
 
-def _mask(telescope: str, rng: np.random.Generator) -> NDArray[np.int64]:
+def _mask(telescope: str, rng: np.random.Generator) -> Integers:
     """Mask of one visit: sky lines and defects stay on the detector, so in the star's frame they move by night."""
     instrument = np.random.default_rng(list(telescope.encode()))
     shift = int(rng.integers(-_SKY_REACH, _SKY_REACH + 1))
@@ -113,5 +111,5 @@ def _mask(telescope: str, rng: np.random.Generator) -> NDArray[np.int64]:
     return mask
 
 
-def _has(mask: NDArray[np.int64], bit: PixelMask) -> NDArray[np.bool_]:
+def _has(mask: Integers, bit: PixelMask) -> Bools:
     return np.asarray((mask & int(bit)) != 0)

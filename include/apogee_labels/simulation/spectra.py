@@ -12,13 +12,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.grid import LOG_STEP, N_PIXELS, WAVELENGTH
 from apogee_labels.cannon.continuum.normalization import continuum_pixels, read_regions
+from apogee_labels.core.arrays import Bools, Floats
 from apogee_labels.core.settings import SHIPPED_REGIONS
-
-Floats = NDArray[np.float64]
 
 CHIPS = ((15145.0, 15808.0), (15858.0, 16433.0), (16474.0, 16955.0))
 """Wavelength ranges in which the synthetic detectors see light, Angstrom."""
@@ -67,7 +65,7 @@ def line_list(count: int = 500, seed: int = 0) -> Lines:
     )
 
 
-def on_chips() -> NDArray[np.bool_]:
+def on_chips() -> Bools:
     """Return which pixels of the grid a detector sees, shape (8575,)."""
     return continuum_pixels(WAVELENGTH, np.array(CHIPS))
 

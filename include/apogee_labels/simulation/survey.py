@@ -12,22 +12,22 @@ import numpy as np
 from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
 from apogee_labels.apogee.spectra.masks import BAD_PIXEL
 from apogee_labels.cannon.continuum.normalization import normalize_rows
-from apogee_labels.core.files import atomic_write
+from apogee_labels.core.arrays import Floats
+from apogee_labels.core.files import write_if_changed
 from apogee_labels.core.settings import SHIPPED_REGIONS
 from apogee_labels.simulation.apstar_file import apstar_bytes
 from apogee_labels.simulation.damage import Damage, damaged
 from apogee_labels.simulation.exposures import Exposure, SyntheticStar, expose
-from apogee_labels.simulation.spectra import LABEL_NAMES, Floats, draw_labels, synthetic_flux
+from apogee_labels.simulation.spectra import LABEL_NAMES, draw_labels, synthetic_flux
 
 FIRST_MJD = 59280
 """First night of the survey: MJD 59280, the evening of 6 March 2021 at both sites."""
-
-TELESCOPES = ("apo25m", "lco25m")
 
 TRUTH = "truth.csv"
 """Name of the table of true labels, in the root of the archive."""
 
 _FIELDS = {"apo25m": ("170+55", 155.5408, 46.1553, 61_482), "lco25m": ("260+30", 154.0772, -19.6531, 131_207)}
+TELESCOPES = tuple(_FIELDS)
 _FIELD_RADIUS = 1.2  # degrees
 _FAINT, _BRIGHT = 12.4, 8.6  # H magnitudes
 _REVISITED = 0.5  # chance that a star is observed again on a night after its first
@@ -99,6 +99,7 @@ class SyntheticSurvey:
     def path(self, star: SyntheticStar) -> Path:
         """Return where the star's file belongs in an archive of this release."""
         from apogee_labels.apogee.archive.archive import ApStarKeys, Archive
+        from apogee_labels.apogee.archive.nights import site_of
 
         in_field = self.release not in {"sdss5", "dr19", "dr20", "sdsswork"}
         keys = ApStarKeys(
@@ -107,7 +108,7 @@ class SyntheticSurvey:
             telescope=star.telescope,
             obj=star.obj,
             field=star.field if in_field else None,
-            prefix=("as" if star.telescope == "lco25m" else "ap") if in_field else None,
+            prefix=site_of(star.telescope).sdss_prefix if in_field else None,
             healpix=None if in_field else star.healpix,
         )
         return Archive(self.root, self.release, self.apred).path(keys)
@@ -127,16 +128,7 @@ class SyntheticSurvey:
         labels = draw_labels(rng, n_stars)
         flux, ivar = self._training_spectra(labels, rng.uniform(*_TRAINING_SNR, n_stars))
         training_set = TrainingSet(wavelength=WAVELENGTH, flux=flux, ivar=ivar, labels=labels, label_names=LABEL_NAMES)
-        path = Path(path)
-        beside = path.with_name(f".new-{path.name}")
-        training_set.write(beside)
-        try:
-            if path.is_file() and path.read_bytes() == beside.read_bytes():
-                return False
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-        return True
+        return write_if_changed(path, training_set.write)
 
     def _training_spectra(self, labels: Floats, snr: Floats) -> tuple[Floats, Floats]:
         flux, ivar = np.empty((2, len(labels), N_PIXELS))
@@ -157,8 +149,8 @@ class SyntheticSurvey:
             if star.index in self.spoilt:
                 content = damaged(content, self.spoilt[star.index])
             paths.append(self.path(star))
-            _write_if_new(paths[-1], content)
-        _write_if_new(self.root / TRUTH, self._truth_table().encode())
+            _write(paths[-1], content)
+        _write(self.root / TRUTH, self._truth_table().encode())
         return paths
 
     def _truth_table(self) -> str:
@@ -206,9 +198,5 @@ def _inverse_variance(exposure: Exposure) -> Floats:
     return np.where(exposure.mask & int(BAD_PIXEL), 0.0, exposure.error**-2.0)
 
 
-def _write_if_new(path: Path, content: bytes) -> None:
-    """Leave a file that has this content alone, its time stamp included."""
-    if path.is_file() and path.read_bytes() == content:
-        return
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+def _write(path: Path, content: bytes) -> None:
+    write_if_changed(path, lambda beside: beside.write_bytes(content))

@@ -27,26 +27,26 @@ from apogee_labels.core.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from apogee_airflow.notifiers.notices import Findings, NightRun, Notice
+    from apogee_airflow.notifiers.messages import Findings, NightRun, Notice
 
 log = logging.getLogger(__name__)
 SMTP_CONNECTION = "smtp_default"
 Found = TypeVar("Found")
 
 
-def telling(telescope: str, settings: Settings) -> dict[str, Any]:
+def night_callbacks(telescope: str, settings: Settings) -> dict[str, Any]:
     """Return what the DAG of a telescope takes to tell of its nights; nothing, when nobody is to be told."""
     if not settings.notify:
         return {}
     hours = settings.night_deadline_hours
-    late = AsyncCallback(tell_late, kwargs={"telescope": telescope, "hours": hours})
+    late = AsyncCallback(notify_late, kwargs={"telescope": telescope, "hours": hours})
     return {
-        "on_failure_callback": partial(tell_failed, telescope),
+        "on_failure_callback": partial(notify_failed, telescope),
         "deadline": DeadlineAlert(reference=NightQueuedAt(), interval=timedelta(hours=hours), callback=late),
     }
 
 
-def tell_failed(telescope: str, context: Mapping[str, Any]) -> None:
+def notify_failed(telescope: str, context: Mapping[str, Any]) -> None:
     """Write that a run has failed.
 
     Raises
@@ -54,15 +54,15 @@ def tell_failed(telescope: str, context: Mapping[str, Any]) -> None:
     Exception
         The message could not be sent; Airflow logs it, and the run stays as it is.
     """
-    from apogee_airflow.notifiers.notices import failed_night
+    from apogee_airflow.notifiers.messages import failed_night
 
     run = _failed_run(telescope, context)
     _send(failed_night(run, _find_out(run)))
 
 
-def tell_question(subject: str, reasons: str, context: Mapping[str, Any], days: float) -> str:
+def notify_question(subject: str, reasons: str, context: Mapping[str, Any], days: float) -> str:
     """Write that a model waits for an answer, if somebody is to be told; returns what was done.  A fault is logged."""
-    from apogee_airflow.notifiers.notices import open_question
+    from apogee_airflow.notifiers.messages import open_question
 
     if not Settings().notify:
         return "APOGEE_LABELS_NOTIFY names nobody who would be written to"
@@ -75,7 +75,7 @@ def tell_question(subject: str, reasons: str, context: Mapping[str, Any], days: 
         return "failed"
 
 
-async def tell_late(telescope: str, hours: float, context: dict[str, Any]) -> str:
+async def notify_late(telescope: str, hours: float, context: dict[str, Any]) -> str:
     """Write that a run is not done in time, if it still is none of a backfill and still under way; returns what was done.
 
     Raises
@@ -93,7 +93,7 @@ async def tell_late(telescope: str, hours: float, context: dict[str, Any]) -> st
 
 
 def _write_late(run: NightRun, hours: float) -> str:
-    from apogee_airflow.notifiers.notices import late_night
+    from apogee_airflow.notifiers.messages import late_night
 
     return _send(late_night(run, _find_out(run), hours))
 
@@ -121,7 +121,7 @@ def _mjd(telescope: str, context: Mapping[str, Any]) -> int | None:
 
 
 def _night_run(telescope: str, mjd: int | None, dag_id: str, run_id: str, run_type: str) -> NightRun:
-    from apogee_airflow.notifiers.notices import NightRun
+    from apogee_airflow.notifiers.messages import NightRun
 
     url = _run_url(dag_id, run_id)
     return NightRun(telescope=telescope, mjd=mjd, dag_id=dag_id, run_id=run_id, run_type=str(run_type), url=url)
@@ -140,7 +140,7 @@ def _find_out(run: NightRun) -> Findings:
     """Read what the catalogue and Airflow know of a run."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    from apogee_airflow.notifiers.notices import Findings
+    from apogee_airflow.notifiers.messages import Findings
     from apogee_labels.pipeline.workspace import Workspace
 
     def listing() -> Any:

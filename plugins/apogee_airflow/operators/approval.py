@@ -11,7 +11,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_airflow.links import ModelReportLink, model_page
-from apogee_airflow.notifiers.notify import tell_question
+from apogee_airflow.notifiers.notify import notify_question
 from apogee_airflow.templated import Templated
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class ApproveModelOperator(ApprovalOperator):
             report = read_report(workspace, self.model_id)
         if report is not None:  # what question_open read; for mypy
             self.subject, self.body = question(report.content, model_page(self.model_id), days)
-            told = tell_question(self.subject, "\n".join(report.reasons), context, days)
+            told = notify_question(self.subject, "\n".join(report.reasons), context, days)
             self.log.info("%s: %s", self.subject, told)
         self.response_timeout = timedelta(days=days)
         return super().execute(context)

@@ -8,55 +8,48 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from apogee_airflow.templated import Templated, rendered_axis
+from apogee_airflow.templated import Templated
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from apogee_airflow.params.forms import FolderParameters
     from apogee_labels.pipeline.identities import ResultIdentities
+    from apogee_labels.pipeline.workspace import Workspace
 
 
 class _FolderOperator(BaseOperator):
-    """What the two have in common: a folder, a model, and the parameters that the mapped tasks use.
+    """What the two have in common: a model, and what the form asks for.
 
     Parameters
     ----------
-    folder
-        Below the archive or the data folder (templated).
     model_id
         Identity of the model that the run is pinned to (templated); empty: no model is in force.
-    continuum_regions_path, sum_axis
-        As the normalising tasks of the same DAG have them (templated).
+    parameters
+        Fields of :class:`apogee_airflow.params.forms.FolderParameters` (templated): ``folder``, below the archive or the
+        data folder; ``settle_seconds``, for which a file must not have changed; ``sum_axis``, as the normalising
+        tasks have it.
     """
 
-    template_fields: Sequence[str] = ("folder", "model_id", "continuum_regions_path", "sum_axis")
+    template_fields: Sequence[str] = ("model_id", "parameters")
     ui_color = "#e8daef"
 
-    def __init__(
-        self,
-        *,
-        folder: Templated,
-        model_id: Templated,
-        continuum_regions_path: Templated,
-        sum_axis: Templated = 0,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, model_id: Templated, parameters: Templated, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.folder = folder
         self.model_id = model_id
-        self.continuum_regions_path = continuum_regions_path
-        self.sum_axis = sum_axis
+        self.parameters = parameters
 
-    def identities(self) -> ResultIdentities:
+    def asked(self) -> FolderParameters:
+        """Return what the form asks for."""
+        from apogee_airflow.params.forms import FolderParameters
+
+        return FolderParameters(**self.parameters)
+
+    def identities(self, workspace: Workspace) -> ResultIdentities:
         """Return what identifies the files' products."""
-        from pathlib import Path
+        from apogee_labels.pipeline.identities import ResultIdentities
 
-        from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
-
-        parameters = NormalizationParameters(
-            regions=Path(self.continuum_regions_path), sum_axis=rendered_axis(self.sum_axis)
-        )
-        return ResultIdentities.of(parameters, InferenceParameters())
+        return ResultIdentities.nightly(workspace.settings.continuum_regions, visits=self.asked().sum_axis is None)
 
 
 class ListFolderOperator(_FolderOperator):
@@ -64,17 +57,12 @@ class ListFolderOperator(_FolderOperator):
 
     Parameters
     ----------
-    settle_time
-        Seconds for which a file must not have changed (templated).
     max_instances
-        Up to so many files, an instance is one file; above, each takes several (templated).
+        Up to so many files, an instance is one file; above, each takes several.
     """
 
-    template_fields: Sequence[str] = (*_FolderOperator.template_fields, "settle_time", "max_instances")
-
-    def __init__(self, *, settle_time: Templated = 60.0, max_instances: Templated = 300, **kwargs: Any) -> None:
+    def __init__(self, *, max_instances: int = 300, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.settle_time = settle_time
         self.max_instances = max_instances
 
     def execute(self, context: Context) -> list[list[str]]:
@@ -83,15 +71,16 @@ class ListFolderOperator(_FolderOperator):
         from apogee_labels.pipeline.nights.night import batches
         from apogee_labels.pipeline.workspace import Workspace
 
+        asked = self.asked()
         with Workspace.open() as workspace:
             due = list_folder(
                 workspace,
-                self.folder,
-                self.identities(),
+                asked.folder,
+                self.identities(workspace),
                 self.model_id or None,
-                settle_time=float(self.settle_time),
+                settle_time=asked.settle_seconds,
             )
-        return batches(due, max_batches=int(self.max_instances))
+        return batches(due, max_batches=self.max_instances)
 
 
 class ReportFolderOperator(_FolderOperator):
@@ -118,7 +107,7 @@ class ReportFolderOperator(_FolderOperator):
 
         paths = [path for batch in self.listed or [] for path in batch]
         with Workspace.open() as workspace:
-            outcomes = file_outcomes(workspace, paths, self.identities(), self.model_id or None)
+            outcomes = file_outcomes(workspace, paths, self.identities(workspace), self.model_id or None)
         for outcome in outcomes:
             for line in outcome.lines():
                 self.log.info("%s", line)

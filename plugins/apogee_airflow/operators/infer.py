@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_airflow.outcomes import bad_input_fails, finish, gather, set_label
 from apogee_airflow.subjects import subject_of
-from apogee_airflow.templated import Templated, rendered_flag
+from apogee_airflow.templated import Templated, is_on
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -73,6 +73,6 @@ class InferLabelsOperator(BaseOperator):
                 set_label(context, f"{subject}: no model in force")
                 raise AirflowSkipException(f"{subject}: no model is in force; train one with the DAG cannon_training")
             with bad_input_fails(context, subject):
-                again = rendered_flag(self.reprocess)
+                again = is_on(self.reprocess)
                 batch = gather(infer_files(workspace, items, self.model_id, parameters, again=again))
         return [item.result_id for item in finish(batch, context, subject)]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_airflow.assets import MODEL_IN_FORCE
-from apogee_airflow.events import tell
+from apogee_airflow.assets import MODEL_IN_FORCE, describe_event
 from apogee_airflow.templated import Templated
 
 if TYPE_CHECKING:
@@ -66,12 +65,14 @@ class AcceptModelOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Put it in force; running it again changes nothing."""
-        from apogee_labels.pipeline.models.acceptance import Answer, decide
+        from apogee_labels.pipeline.models.acceptance import Answer, apply_decision
         from apogee_labels.pipeline.workspace import Workspace
 
         answer = Answer(**self.answer) if self.answer else None
         with Workspace.open() as workspace:
-            model = decide(workspace, self.model_id, f"{context['dag_run'].dag_id} {context['dag_run'].run_id}", answer)
+            model = apply_decision(
+                workspace, self.model_id, f"{context['dag_run'].dag_id} {context['dag_run'].run_id}", answer
+            )
             if model is None:
                 raise AirflowSkipException(f"model {self.model_id} does not come into force: the lines above say why")
             _tell(self, context, workspace.settings.model_name, model.id)
@@ -85,10 +86,9 @@ class PutModelInForceOperator(BaseOperator):
 
     Parameters
     ----------
-    model_id
-        Its identity, or the first 12 characters of it (templated).
-    reason
-        Why; it is kept with the model (templated).
+    choice
+        Fields of :class:`apogee_airflow.params.forms.ModelChoice` (templated): ``model``, its identity or the first 12
+        characters of it, and ``reason``, which is kept with the model.
 
     Returns
     -------
@@ -97,27 +97,28 @@ class PutModelInForceOperator(BaseOperator):
         stays.
     """
 
-    template_fields: Sequence[str] = ("model_id", "reason")
+    template_fields: Sequence[str] = ("choice",)
     ui_color = "#fdebd0"
 
-    def __init__(self, *, model_id: Templated, reason: Templated, **kwargs: Any) -> None:
+    def __init__(self, *, choice: Templated, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.model_id = model_id
-        self.reason = reason
+        self.choice = choice
 
     def execute(self, context: Context) -> str:
         """Put it in force; running it again changes nothing."""
         from apogee_airflow.outcomes import bad_input_fails
-        from apogee_labels.pipeline.models.acceptance import go_back
+        from apogee_airflow.params.forms import ModelChoice
+        from apogee_labels.pipeline.models.acceptance import put_in_force_by_hand
         from apogee_labels.pipeline.workspace import Workspace
 
+        choice = ModelChoice(**self.choice)
         who = context["dag_run"].triggering_user_name or f"somebody, by {context['dag_run'].run_id}"
-        with Workspace.open() as workspace, bad_input_fails(context, f"model {self.model_id}"):
-            model, _ = go_back(workspace, str(self.model_id), str(self.reason), who)
-            _tell(self, context, workspace.settings.model_name, model.id, str(self.reason))
+        with Workspace.open() as workspace, bad_input_fails(context, f"model {choice.model}"):
+            model, _ = put_in_force_by_hand(workspace, choice.model, choice.reason, who)
+            _tell(self, context, workspace.settings.model_name, model.id, choice.reason)
         return str(model.id)
 
 
 def _tell(operator: BaseOperator, context: Context, name: str, model_id: str, reason: str = "accepted") -> None:
     """Say beside the asset's event which model is in force."""
-    tell(operator, context, MODEL_IN_FORCE, model_id=model_id, name=name, reason=reason)
+    describe_event(operator, context, MODEL_IN_FORCE, model_id=model_id, name=name, reason=reason)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from apogee_airflow.outcomes import finish, gather, set_label
 from apogee_airflow.subjects import star_of, subject_of
-from apogee_airflow.templated import Templated, rendered_axis, rendered_flag
+from apogee_airflow.templated import Templated, is_on
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -80,11 +79,8 @@ class ContinuumNormalizeOperator(BaseOperator):
         subject = subject_of([star_of(path) for path in paths])
         set_label(context, subject)
         parameters = NormalizationParameters(
-            regions=Path(self.continuum_regions_path),
-            length=float(self.length),
-            order=int(self.order),
-            sum_axis=rendered_axis(self.sum_axis),
+            regions=self.continuum_regions_path, length=self.length, order=self.order, sum_axis=self.sum_axis
         )
         with Workspace.open() as workspace:
-            batch = gather(normalize_files(workspace, paths, parameters, again=rendered_flag(self.reprocess)))
+            batch = gather(normalize_files(workspace, paths, parameters, again=is_on(self.reprocess)))
         return [item.normalization_id for item in finish(batch, context, subject)]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from apogee_airflow.assets import LABEL_CATALOG, NIGHT_TABLES
-from apogee_airflow.events import tell, tell_nothing
+from apogee_airflow.assets import LABEL_CATALOG, NIGHT_TABLES, describe_event, suppress_events
 from apogee_airflow.outcomes import bad_input_fails, set_label
 from apogee_airflow.templated import Templated
 
@@ -21,27 +19,24 @@ NO_MODEL = "no model is in force; train one with the DAG cannon_training"
 
 
 class _ReanalysisOperator(BaseOperator):
-    """What the three have in common: a model, and the parameters of the nightly DAGs.
+    """What the three have in common: a model.  Spectra count that were normalised as the nightly DAGs do.
 
     Parameters
     ----------
     model_id
         Identity of the model that the run is pinned to (templated); None or empty: no model is in force, and the task is
         skipped with that reason.
-    continuum_regions_path
-        As the normalising tasks of the nightly DAGs have it (templated): only spectra with their parameters count.
     """
 
-    template_fields: Sequence[str] = ("model_id", "continuum_regions_path")
+    template_fields: Sequence[str] = ("model_id",)
     ui_color = "#dff0d8"
 
-    def __init__(self, *, model_id: Templated, continuum_regions_path: Templated, **kwargs: Any) -> None:
+    def __init__(self, *, model_id: Templated, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.model_id = model_id
-        self.continuum_regions_path = continuum_regions_path
 
-    def chosen(self) -> tuple[str, Path]:
-        """Return the model and the continuum regions.
+    def model(self) -> str:
+        """Return the model.
 
         Raises
         ------
@@ -50,7 +45,7 @@ class _ReanalysisOperator(BaseOperator):
         """
         if not self.model_id:
             raise AirflowSkipException(NO_MODEL)
-        return str(self.model_id), Path(self.continuum_regions_path)
+        return str(self.model_id)
 
 
 class PlanReanalysisOperator(_ReanalysisOperator):
@@ -58,10 +53,9 @@ class PlanReanalysisOperator(_ReanalysisOperator):
 
     Parameters
     ----------
-    batch_size
-        Spectra of a batch, about (templated).
-    max_batches
-        At most so many batches, and no more than Airflow maps; then they are larger (templated).
+    parameters
+        Fields of :class:`apogee_airflow.params.forms.ReanalysisParameters` (templated): ``batch_size``, about so many
+        spectra a batch, and ``max_batches``, at most so many, and no more than Airflow maps; then they are larger.
 
     Returns
     -------
@@ -69,26 +63,26 @@ class PlanReanalysisOperator(_ReanalysisOperator):
         The batches; empty when nothing is to do.
     """
 
-    template_fields: Sequence[str] = (*_ReanalysisOperator.template_fields, "batch_size", "max_batches")
+    template_fields: Sequence[str] = (*_ReanalysisOperator.template_fields, "parameters")
 
-    def __init__(self, *, batch_size: Templated = 5000, max_batches: Templated = 300, **kwargs: Any) -> None:
+    def __init__(self, *, parameters: Templated = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.batch_size = batch_size
-        self.max_batches = max_batches
+        self.parameters = parameters
 
     def execute(self, context: Context) -> list[dict[str, str | int]]:
         """Count, and divide."""
         from airflow.sdk.configuration import conf
 
+        from apogee_airflow.params.forms import ReanalysisParameters
         from apogee_labels.pipeline.analysis.reanalysis import plan_reanalysis
         from apogee_labels.pipeline.workspace import Workspace
 
-        model_id, regions = self.chosen()
-        at_most = min(int(self.max_batches), conf.getint("core", "max_map_length"))
+        model_id = self.model()
+        asked = ReanalysisParameters(**self.parameters or {})
+        at_most = min(asked.max_batches, conf.getint("core", "max_map_length"))
         with Workspace.open() as workspace:
-            batches = plan_reanalysis(
-                workspace, model_id, regions, batch_size=int(self.batch_size), max_batches=at_most
-            )
+            regions = workspace.settings.continuum_regions
+            batches = plan_reanalysis(workspace, model_id, regions, batch_size=asked.batch_size, max_batches=at_most)
         return [batch.as_json() for batch in batches]
 
 
@@ -120,11 +114,11 @@ class ReanalyseOperator(_ReanalysisOperator):
         from apogee_labels.pipeline.analysis.reanalysis import Batch, reanalyse
         from apogee_labels.pipeline.workspace import Workspace
 
-        model_id, regions = self.chosen()
+        model_id = self.model()
         batch = Batch(**self.batch)
         set_label(context, str(batch))
         with Workspace.open() as workspace, bad_input_fails(context, str(batch)):
-            done = reanalyse(workspace, model_id, batch, regions)
+            done = reanalyse(workspace, model_id, batch, workspace.settings.continuum_regions)
         set_label(context, f"{batch}: {done.n_inferred} spectra")
         if done.faults:
             set_label(context, f"{batch}: {len(done.faults)} failed")
@@ -153,9 +147,10 @@ class PublishReanalysisOperator(_ReanalysisOperator):
         from apogee_labels.pipeline.products.republish import republish
         from apogee_labels.pipeline.workspace import Workspace
 
-        model_id, regions = self.chosen()
+        model_id = self.model()
         began = context["dag_run"].start_date or utc_now()
         with Workspace.open() as workspace:
+            regions = workspace.settings.continuum_regions
             tables = republish(workspace, model_id, regions, since=began)
             n_left = count_outdated(workspace, model_id, regions, before=began)
         self.log.info(
@@ -169,8 +164,8 @@ class PublishReanalysisOperator(_ReanalysisOperator):
             )
         counts = tables._asdict() | {"n_left": n_left}
         if tables.n_written:
-            tell(self, context, LABEL_CATALOG, model_id=model_id, **counts)
-            tell(self, context, NIGHT_TABLES, model_id=model_id, **counts)
+            describe_event(self, context, LABEL_CATALOG, model_id=model_id, **counts)
+            describe_event(self, context, NIGHT_TABLES, model_id=model_id, **counts)
         else:
-            tell_nothing(self, LABEL_CATALOG, NIGHT_TABLES)
+            suppress_events(self, LABEL_CATALOG, NIGHT_TABLES)
         return counts

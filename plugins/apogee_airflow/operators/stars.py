@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from apogee_airflow.templated import Templated, rendered_axis
+from apogee_airflow.templated import Templated
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,8 +32,7 @@ class ListStarsOperator(BaseOperator):
         AirflowFailException
             No star is named; an entry names no file that there can be; there are more than Airflow maps.
         """
-        from apogee_labels.pipeline.stars.star_list import planned_stars
-        from apogee_labels.pipeline.stars.star_table import StarListError
+        from apogee_labels.pipeline.stars.star_list import StarListError, planned_stars
         from apogee_labels.pipeline.workspace import Workspace
 
         params = context["params"]
@@ -74,14 +73,14 @@ class ReportStarsOperator(BaseOperator):
         As :class:`ListStarsOperator` returns them (templated).
     model_id
         Identity of the model (templated); None when there is none.
-    continuum_regions_path, sum_axis
-        As the normalising tasks of the same DAG have them (templated).
+    sum_axis
+        As the normalising tasks of the same DAG have it (templated).
     fetch_task_id
         The mapped task, an instance a star, whose failure means that a star without a file is unfinished; without it,
         such a star did not come, which is a result.
     """
 
-    template_fields: Sequence[str] = ("stars", "model_id", "continuum_regions_path", "sum_axis")
+    template_fields: Sequence[str] = ("stars", "model_id", "sum_axis")
     ui_color = "#e8daef"
 
     def __init__(
@@ -89,7 +88,6 @@ class ReportStarsOperator(BaseOperator):
         *,
         stars: Templated,
         model_id: Templated,
-        continuum_regions_path: Templated,
         sum_axis: Templated = 0,
         fetch_task_id: str | None = None,
         **kwargs: Any,
@@ -98,22 +96,18 @@ class ReportStarsOperator(BaseOperator):
         self.fetch_task_id = fetch_task_id
         self.stars = stars
         self.model_id = model_id
-        self.continuum_regions_path = continuum_regions_path
         self.sum_axis = sum_axis
 
     def execute(self, context: Context) -> list[str]:
         """Report a line a spectrum."""
-        from pathlib import Path
-
         from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
         from apogee_labels.pipeline.stars.stars import star_outcomes
         from apogee_labels.pipeline.workspace import Workspace
 
-        parameters = NormalizationParameters(
-            regions=Path(self.continuum_regions_path), sum_axis=rendered_axis(self.sum_axis)
-        )
-        identities = ResultIdentities.of(parameters, InferenceParameters())
         with Workspace.open() as workspace:
+            regions = workspace.settings.continuum_regions
+            parameters = NormalizationParameters(regions=regions, sum_axis=self.sum_axis)
+            identities = ResultIdentities.of(parameters, InferenceParameters())
             outcomes = star_outcomes(
                 workspace, self.stars or [], identities, self.model_id, unfetched=self._unfetched(context)
             )

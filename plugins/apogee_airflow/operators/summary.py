@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from apogee_airflow.assets import LABEL_CATALOG
-from apogee_airflow.events import tell, tell_nothing
-from apogee_airflow.templated import Templated, rendered_flag
+from apogee_airflow.assets import LABEL_CATALOG, describe_event, suppress_events
+from apogee_airflow.templated import Templated
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,13 +20,10 @@ class PublishSummaryOperator(BaseOperator):
 
     Parameters
     ----------
-    continuum_regions_path
-        As the normalising tasks of the nightly DAGs have it (templated): only results with their parameters count.
-    model_id
-        A model's identity, the first 12 characters of it, or the name under which one is in force (templated); empty: the
-        model that is in force.
-    visits
-        Write the table of visits as well, if visits were analysed one by one (templated).
+    parameters
+        Fields of :class:`apogee_airflow.params.forms.SummaryParameters` (templated): ``model``, its identity, the first 12
+        characters of it, or the name under which one is in force, empty for the model that is in force; ``visits``, whether
+        the table of visits is written as well, if visits were analysed one by one.
 
     Returns
     -------
@@ -36,34 +32,25 @@ class PublishSummaryOperator(BaseOperator):
         force the task is skipped.
     """
 
-    template_fields: Sequence[str] = ("continuum_regions_path", "model_id", "visits")
+    template_fields: Sequence[str] = ("parameters",)
     ui_color = "#e8daef"
 
-    def __init__(
-        self,
-        *,
-        continuum_regions_path: Templated,
-        model_id: Templated = None,
-        visits: Templated = True,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, parameters: Templated = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.continuum_regions_path = continuum_regions_path
-        self.model_id = model_id
-        self.visits = visits
+        self.parameters = parameters
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Publish, and say what is in the tables."""
         from dataclasses import asdict
-        from pathlib import Path
 
+        from apogee_airflow.params.forms import SummaryParameters
         from apogee_labels.pipeline.products.summary import publish_summary
         from apogee_labels.pipeline.workspace import Workspace
 
-        model = None if self.model_id in (None, "", "None") else str(self.model_id)
-        regions, visits = Path(self.continuum_regions_path), rendered_flag(self.visits)
+        asked = SummaryParameters(**self.parameters or {})
         with Workspace.open() as workspace:
-            products = publish_summary(workspace, model, regions=regions, visits=visits)
+            regions = workspace.settings.continuum_regions
+            products = publish_summary(workspace, asked.model, regions=regions, visits=asked.visits)
         if not products:
             raise AirflowSkipException("no model is in force, so there are no labels to summarise: train one first")
         if any(product.written for product in products):
@@ -71,7 +58,7 @@ class PublishSummaryOperator(BaseOperator):
                 {"path": str(each.path), "content": each.content, "rows": each.n_rows, "stars": each.n_stars}
                 for each in products
             ]
-            tell(self, context, LABEL_CATALOG, tables=tables)
+            describe_event(self, context, LABEL_CATALOG, tables=tables)
         else:
-            tell_nothing(self, LABEL_CATALOG)
+            suppress_events(self, LABEL_CATALOG)
         return [asdict(product) | {"path": str(product.path)} for product in products]

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from apogee_airflow.assets import MODEL
-from apogee_airflow.events import tell, tell_nothing
+from apogee_airflow.assets import MODEL, describe_event, suppress_events
 from apogee_airflow.outcomes import bad_input_skips
-from apogee_airflow.params.training_parameters import TRAINING_FIELDS, parameters_of
+from apogee_airflow.params.forms import TRAINING_FIELDS, take_training_fields, training_parameters
 from apogee_airflow.templated import Templated
 
 if TYPE_CHECKING:
@@ -30,17 +29,9 @@ class TrainCannonOperator(BaseOperator):
         The tutorial's pickle (read without running code from it) or .npz (templated).
     label_names
         Labels that the model learns, in this order; names, or one text with commas between them (templated).
-    order
-        Order of the polynomial in the labels (templated).
-    regularization
-        Strength of the L1 penalty, 0 for none (templated).
-    regularization_path
-        Strengths from which validation chooses one; `regularization` is 0 then (templated).
-    censors
-        For a label, the wavelength ranges on which it may act, vacuum Angstrom: ``{"FE_H": [[15200, 15800]]}``, as an object
-        or as JSON (templated).
-    scatter_rule
-        How the intrinsic scatter is estimated: ``restricted``, ``likelihood`` or ``median`` (templated).
+    kwargs
+        The other fields of :class:`apogee_labels.pipeline.parameters.TrainingParameters` (templated), such as ``order``, of
+        the polynomial in the labels (2), and ``regularization``, strength of the L1 penalty (0: none); and Airflow's own.
 
     Returns
     -------
@@ -56,21 +47,13 @@ class TrainCannonOperator(BaseOperator):
         *,
         training_set_path: Templated,
         label_names: Templated,
-        order: Templated = 2,
-        regularization: Templated = 0,
-        regularization_path: Templated = (),
-        censors: Templated = None,
-        scatter_rule: Templated = "restricted",
         **kwargs: Any,
     ) -> None:
+        fields = take_training_fields(kwargs) | {"label_names": label_names}
         super().__init__(**kwargs)
         self.training_set_path = training_set_path
-        self.label_names = label_names
-        self.order = order
-        self.regularization = regularization
-        self.regularization_path = regularization_path
-        self.censors = censors
-        self.scatter_rule = scatter_rule
+        for name, value in fields.items():
+            setattr(self, name, value)
         self._at_work = False
 
     def execute(self, context: Context) -> str:
@@ -80,7 +63,7 @@ class TrainCannonOperator(BaseOperator):
         from apogee_labels.pipeline.workspace import Workspace
 
         started = utc_now()
-        parameters = parameters_of(self)
+        parameters = training_parameters(self)
         with Workspace.open() as workspace, bad_input_skips(context, f"training set {self.training_set_path}"):
             self._at_work = True
             try:
@@ -102,7 +85,7 @@ class TrainCannonOperator(BaseOperator):
     def _tell(self, context: Context, model: ModelRecord | None, since: datetime) -> None:
         """Say beside the event of the asset which model was trained, and of what; one that was there has no event."""
         if model is None or model.created < since:
-            tell_nothing(self, MODEL)
+            suppress_events(self, MODEL)
             return
         about = {"training_set": model.training_set_digest, "stars": model.n_stars, "labels": list(model.label_names)}
-        tell(self, context, MODEL, model_id=model.id, code_version=model.code_version, **about)
+        describe_event(self, context, MODEL, model_id=model.id, code_version=model.code_version, **about)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from apogee_airflow.assets import TRAINING_SET
-from apogee_airflow.events import tell, tell_nothing
-from apogee_airflow.templated import Templated, rendered_flag, rendered_names, rendered_value
+from apogee_airflow.assets import TRAINING_SET, describe_event, suppress_events
+from apogee_airflow.templated import Templated, is_on
+from apogee_labels.apogee.archive.nights import DEFAULT_TELESCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +32,7 @@ class SelectTrainingStarsOperator(BaseOperator):
     label_names
         Labels of the set, in this order (templated).
     cuts
-        Arguments of :class:`apogee_labels.apogee.tables.label_cuts.Cuts` (templated); what is not given has its default.
-    continuum_regions_path
-        As the normalising tasks of the nightly DAGs have it (templated).
+        Fields of :class:`apogee_labels.apogee.tables.cuts.Cuts` (templated); what is not given has its default.
     telescope
         Telescope of the entries that do not say (templated).
     least_share
@@ -53,7 +50,6 @@ class SelectTrainingStarsOperator(BaseOperator):
         "label_table",
         "label_names",
         "cuts",
-        "continuum_regions_path",
         "telescope",
         "least_share",
         "use_remote",
@@ -65,9 +61,8 @@ class SelectTrainingStarsOperator(BaseOperator):
         *,
         label_table: Templated,
         label_names: Templated,
-        cuts: Mapping[str, Templated],
-        continuum_regions_path: Templated,
-        telescope: Templated = "apo25m",
+        cuts: Templated,
+        telescope: Templated = DEFAULT_TELESCOPE,
         least_share: Templated = 0.2,
         use_remote: Templated = False,
         **kwargs: Any,
@@ -76,7 +71,6 @@ class SelectTrainingStarsOperator(BaseOperator):
         self.label_table = label_table
         self.label_names = label_names
         self.cuts = cuts
-        self.continuum_regions_path = continuum_regions_path
         self.telescope = telescope
         self.least_share = least_share
         self.use_remote = use_remote
@@ -89,25 +83,20 @@ class SelectTrainingStarsOperator(BaseOperator):
         AirflowFailException
             The table is not one, lies elsewhere, or a cut is impossible.
         """
-        from apogee_labels.apogee.tables.label_cuts import Cuts
-        from apogee_labels.pipeline.identities import NormalizationParameters
-        from apogee_labels.pipeline.training_sets.training_plan import (
-            TrainingSetParameters,
-            allowed_table,
-            plan_training_set,
-        )
+        from apogee_labels.pipeline.parameters import NormalizationParameters, TrainingSetParameters
+        from apogee_labels.pipeline.training_sets.training_plan import allowed_table, plan_training_set
         from apogee_labels.pipeline.workspace import Workspace
 
         with Workspace.open() as workspace, _fault_fails():
             parameters = TrainingSetParameters(
-                label_names=rendered_names(self.label_names),
-                normalization=NormalizationParameters(regions=Path(self.continuum_regions_path)),
-                cuts=Cuts(**{name: rendered_value(value) for name, value in self.cuts.items()}),
-                telescope=str(self.telescope),
-                least_share=float(self.least_share),
+                label_names=self.label_names,
+                normalization=NormalizationParameters(regions=workspace.settings.continuum_regions),
+                cuts=self.cuts,
+                telescope=self.telescope,
+                least_share=self.least_share,
             )
             table = allowed_table(workspace, self.label_table)
-            only_here = not rendered_flag(self.use_remote)
+            only_here = not is_on(self.use_remote)
             return plan_training_set(workspace, table, parameters, only_here=only_here).identity
 
 
@@ -153,7 +142,7 @@ class FindTrainingSpectraOperator(BaseOperator):
             paths = find_spectra(
                 workspace,
                 read_plan(workspace, self.plan_id),
-                use_remote=rendered_flag(self.use_remote),
+                use_remote=is_on(self.use_remote),
                 parallel=int(self.parallel),
             )
         at_most = conf.getint("core", "max_map_length", fallback=1024)
@@ -202,9 +191,9 @@ class WriteTrainingSetOperator(BaseOperator):
             report = write_training_set(workspace, self.plan_id, allowed_output(workspace, self.output_path)).as_json()
         if report["is_new"]:
             about = {name: report[name] for name in ("digest", "stars", "path", "label_table", "labels")}
-            tell(self, context, TRAINING_SET, **about)
+            describe_event(self, context, TRAINING_SET, **about)
         else:
-            tell_nothing(self, TRAINING_SET)
+            suppress_events(self, TRAINING_SET)
         return report
 
 

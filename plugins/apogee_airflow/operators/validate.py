@@ -23,8 +23,7 @@ class ValidateModelOperator(BaseOperator):
         Identity of a trained model (templated).
     tolerances
         How much worse it may be, by name: fields of :class:`apogee_labels.pipeline.models.judgement.Tolerances`
-        (templated); what is not
-        named has its default.
+        (templated); what is not named has its default.
 
     Returns
     -------
@@ -48,7 +47,7 @@ class ValidateModelOperator(BaseOperator):
         from apogee_labels.pipeline.models.model_report import validate_model
         from apogee_labels.pipeline.workspace import Workspace
 
-        tolerances = Tolerances.of(self.tolerances or {})
+        tolerances = Tolerances(**self.tolerances or {})
         with Workspace.open() as workspace, bad_input_fails(context, f"model {self.model_id}"):
             validate_model(workspace, self.model_id, tolerances)
         return str(self.model_id)

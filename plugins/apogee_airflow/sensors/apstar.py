@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from apogee_airflow.observing_night import night_end, observing_mjd
 from apogee_airflow.outcomes import bad_input_skips, set_label
-from apogee_airflow.templated import Templated, rendered_flag
+from apogee_airflow.templated import Templated, is_on
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -154,7 +154,7 @@ class ApStarSensor(BaseSensorOperator):
         from apogee_labels.pipeline.workspace import Workspace
 
         set_label(context, self.star_name)
-        remote, now = rendered_flag(self.use_remote), datetime.now(UTC)
+        remote, now = is_on(self.use_remote), datetime.now(UTC)
         deadline = datetime.fromisoformat(until) if until else now + timedelta(hours=float(self.wait))
         with Workspace.open() as workspace, bad_input_skips(context, self.star_name):
             path = str(local_path(workspace, self.star or {}))

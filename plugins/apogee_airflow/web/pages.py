@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from apogee_airflow.subjects import star_of
 from apogee_airflow.web import URL_PREFIX
-from apogee_labels.apogee.archive.nights import observatory
+from apogee_labels.apogee.archive.nights import OBSERVATORIES, observatory
 from apogee_labels.catalog.queries.lineage import Lineage
 from apogee_labels.catalog.records import KEEPS_OPEN, NIGHT_STATUSES, FileStatus
 from apogee_labels.core.identity import short
@@ -54,7 +54,7 @@ def night_page(request: Request, status: NightStatus) -> HTMLResponse:
 
 def result_page(request: Request, found: Lineage) -> HTMLResponse:
     """Return the page of one result: what made it."""
-    return page(request, "result.html", lineage=found, parts=lineage.facts(found))
+    return page(request, "result.html", lineage=found, parts=lineage.facts(found), telescopes=OBSERVATORIES)
 
 
 def star_page(request: Request, obj: str, found: Sequence[Lineage]) -> HTMLResponse:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.definitions.callback import AsyncCallback
 
-from apogee_airflow.notifiers.notify import tell_failed, tell_late, telling
+from apogee_airflow.notifiers.notify import night_callbacks, notify_failed, notify_late
 from apogee_labels.catalog.records import FileStatus, NightFile
 from apogee_labels.core.settings import Settings
 from apogee_labels.pipeline.workspace import Workspace
@@ -30,20 +30,22 @@ def deadline_context(**changes: Any) -> dict[str, Any]:
 
 
 def late(**changes: Any) -> str:
-    return asyncio.run(tell_late("apo25m", HOURS, deadline_context(**changes)))
+    return asyncio.run(notify_late("apo25m", HOURS, deadline_context(**changes)))
 
 
 def test_nobody_is_told_unless_the_settings_name_somebody(installation: Settings) -> None:
-    assert telling("apo25m", installation) == {}
+    assert night_callbacks("apo25m", installation) == {}
 
 
 def test_a_dag_is_given_both(installation: Settings) -> None:
-    given = telling("lco25m", installation.model_copy(update={"notify": (NIGHT_WATCH,), "night_deadline_hours": 20.0}))
+    given = night_callbacks(
+        "lco25m", installation.model_copy(update={"notify": (NIGHT_WATCH,), "night_deadline_hours": 20.0})
+    )
     assert set(given) == {"on_failure_callback", "deadline"}
     alert = given["deadline"]
     assert alert.interval.total_seconds() == 20 * 3600
     assert isinstance(alert.callback, AsyncCallback), "it needs no worker's slot"
-    assert alert.callback.path == "apogee_airflow.notifiers.notify.tell_late"
+    assert alert.callback.path == "apogee_airflow.notifiers.notify.notify_late"
     assert alert.callback.kwargs == {"telescope": "lco25m", "hours": 20.0}
 
 
@@ -86,7 +88,7 @@ def test_a_mail_goes_out_although_the_catalogue_cannot_be_read(
 ) -> None:
     monkeypatch.setenv("APOGEE_LABELS_CATALOG_URL", f"sqlite:///{installation.training_set}/catalog.db")
     with told_by_mail(monkeypatch) as server:
-        tell_failed("apo25m", make_context("scheduled"))
+        notify_failed("apo25m", make_context("scheduled"))
     assert "Not known: the night&#x27;s files (" in server.text(0)
     assert "none listed" not in server.text(0)
     assert "scheduled__test" in server.text(0)
@@ -94,7 +96,7 @@ def test_a_mail_goes_out_although_the_catalogue_cannot_be_read(
 
 def test_a_deadlocked_run_is_told_by_its_id_alone(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with told_by_mail(monkeypatch) as server:
-        tell_failed("apo25m", {"dag": SimpleNamespace(dag_id="a_dag"), "run_id": "a run/1", "reason": "deadlock"})
+        notify_failed("apo25m", {"dag": SimpleNamespace(dag_id="a_dag"), "run_id": "a run/1", "reason": "deadlock"})
     assert server.messages[0]["Subject"] == "[APOGEE] FAILED: apo25m, run a run/1"
     assert "/dags/a_dag/runs/a%20run%2F1" in server.text(0)
 

@@ -18,7 +18,7 @@ from apogee_airflow import (
 )
 from apogee_airflow.assets import MODEL_IN_FORCE
 from apogee_airflow.links import ModelReportLink
-from apogee_airflow.params.acceptance_form import TITLES, acceptance_form
+from apogee_airflow.params.forms import acceptance_form
 from apogee_labels.catalog.records import VerdictOutcome
 from apogee_labels.pipeline.models.judgement import Tolerances
 from apogee_labels.pipeline.workspace import Workspace
@@ -159,7 +159,7 @@ def test_a_person_puts_a_model_in_force_under_their_name(
     context = with_events(make_context())
     context["dag_run"].triggering_user_name = "grace"
     put: Any = PutModelInForceOperator(
-        task_id="put", model_id=model_id[:12], reason="it was better", outlets=[MODEL_IN_FORCE]
+        task_id="put", choice={"model": model_id[:12], "reason": "it was better"}, outlets=[MODEL_IN_FORCE]
     )
     assert [put.execute(context) for _ in range(2)] == [model_id, model_id]
     assert context["outlet_events"][MODEL_IN_FORCE].extra == {
@@ -176,7 +176,7 @@ def test_a_model_that_is_not_whole_fails_at_once_and_says_nothing(
     context["dag_run"].triggering_user_name = "grace"
     workspace.model_path(model_id).write_bytes(b"half")
     put: Any = PutModelInForceOperator(
-        task_id="put", model_id=model_id, reason="it was better", outlets=[MODEL_IN_FORCE]
+        task_id="put", choice={"model": model_id, "reason": "it was better"}, outlets=[MODEL_IN_FORCE]
     )
     with pytest.raises(AirflowFailException):
         put.execute(context)
@@ -193,7 +193,7 @@ def test_tolerances_that_are_none_fail_before_anything_is_done(make_context: Mak
 
 def test_the_form_has_every_tolerance_with_its_default() -> None:
     form = acceptance_form()
-    assert {name: form[name].value for name in TITLES} == Tolerances().as_json()
+    assert {name: form[name].value for name in Tolerances.model_fields} == Tolerances().as_json()
     assert form["answer_days"].value == 7
 
 

@@ -17,16 +17,16 @@ from apogee_labels.simulation.survey import SyntheticSurvey
 from tests.apogee_airflow.conftest import MakeContext
 
 FIRST, SECOND = 59280, 59281
-NIGHT: dict[str, Any] = {"telescope": "apo25m", "model_id": None, "continuum_regions_path": str(SHIPPED_REGIONS)}
+NIGHT: dict[str, Any] = {"telescope": "apo25m", "model_id": None}
 
 
 def listed(context: Mapping[str, Any], **arguments: Any) -> list[list[str]]:
-    operator: Any = ListApStarsOperator(task_id="list", **NIGHT | arguments)
+    operator: Any = ListApStarsOperator(task_id="list", **NIGHT, parameters=arguments)
     return operator.execute(context)
 
 
 def published(context: Mapping[str, Any], **arguments: Any) -> dict[str, Any]:
-    operator: Any = PublishNightOperator(task_id="publish", **NIGHT | arguments)
+    operator: Any = PublishNightOperator(task_id="publish", **NIGHT, parameters=arguments)
     return operator.execute(context)
 
 
@@ -40,9 +40,8 @@ def flat(batches: list[list[str]]) -> set[str]:
 
 
 def normalize(paths: list[str], context: dict[str, Any]) -> None:
-    regions = NIGHT["continuum_regions_path"]
     operator: Any = ContinuumNormalizeOperator(
-        task_id="normalize", apstar_paths=paths, continuum_regions_path=regions, sum_axis=0
+        task_id="normalize", apstar_paths=paths, continuum_regions_path=str(SHIPPED_REGIONS), sum_axis=0
     )
     operator.execute(context)
 
@@ -136,7 +135,7 @@ def test_a_run_of_visits_has_products_and_a_table_of_its_own(
     assert flat(listed(context, visits=visits)) == paths(survey, FIRST), "stacks are there, visits are not"
     for batch in listed(context, visits=visits):
         operator: Any = ContinuumNormalizeOperator(
-            task_id="n", apstar_paths=batch, continuum_regions_path=NIGHT["continuum_regions_path"], sum_axis=None
+            task_id="n", apstar_paths=batch, continuum_regions_path=str(SHIPPED_REGIONS), sum_axis=None
         )
         operator.execute(context)
     assert listed(context, visits=visits) == []

@@ -36,12 +36,12 @@ def context(make_context: MakeContext, products: list[str]) -> dict[str, Any]:
 
 
 def run(operator: Callable[..., Any], model_id: str | None, context: dict[str, Any], **arguments: Any) -> Any:
-    made = operator(task_id="a_task", model_id=model_id, continuum_regions_path=str(SHIPPED_REGIONS), **arguments)
+    made = operator(task_id="a_task", model_id=model_id, **arguments)
     return made.execute(context)
 
 
 def test_plan_batches_and_publication_by_hand(context: dict[str, Any], model_id: str, workspace: Workspace) -> None:
-    batches = run(PlanReanalysisOperator, model_id, context, batch_size="2", max_batches="9")
+    batches = run(PlanReanalysisOperator, model_id, context, parameters={"batch_size": "2", "max_batches": "9"})
     assert [(batch["number"], batch["of"]) for batch in batches] == [(1, 2), (2, 2)]
     found = [run(ReanalyseOperator, model_id, context, batch=batch) for batch in batches]
     assert sum(each["inferred"] for each in found) == 4
@@ -57,7 +57,7 @@ def test_no_more_batches_than_airflow_maps(
     context: dict[str, Any], model_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
-    assert len(run(PlanReanalysisOperator, model_id, context, batch_size=1)) == 3
+    assert len(run(PlanReanalysisOperator, model_id, context, parameters={"batch_size": 1})) == 3
 
 
 @pytest.mark.parametrize("model", [None, ""])

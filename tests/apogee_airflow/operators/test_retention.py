@@ -19,7 +19,9 @@ def test_it_deletes_only_when_asked(workspace: Workspace, make_context: MakeCont
     orphan.write_bytes(b"12345")
     old = orphan.stat().st_mtime_ns - 10 * 86400 * 10**9
     os.utime(orphan, ns=(old, old))
-    operator = RetainProductsOperator(task_id="retain", delete=delete, superseded_days="30", rebuildable_days="None")
+    operator = RetainProductsOperator(
+        task_id="retain", delete=delete, policy={"superseded_days": "30", "rebuildable_days": "None"}
+    )
     report = operator.execute(make_context())  # type: ignore[arg-type]
     assert orphan.exists() is stays
     assert report["orphan"] == {"files": 1, "bytes": 5, "deleted": 1}

@@ -24,9 +24,7 @@ def stars(context: Any) -> list[dict[str, Any]]:
 
 
 def report(stars: Any, model_id: str | None, context: Any, **arguments: Any) -> list[str]:
-    operator: Any = ReportStarsOperator(
-        task_id="report", stars=stars, model_id=model_id, continuum_regions_path=str(SHIPPED_REGIONS), **arguments
-    )
+    operator: Any = ReportStarsOperator(task_id="report", stars=stars, model_id=model_id, **arguments)
     return operator.execute(context)
 
 

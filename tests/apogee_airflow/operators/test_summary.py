@@ -21,9 +21,7 @@ from tests.apogee_airflow.conftest import MakeContext
 
 
 def published(make_context: MakeContext, **arguments: Any) -> list[dict[str, Any]]:
-    operator: Any = PublishSummaryOperator(
-        task_id="summary", **{"continuum_regions_path": str(SHIPPED_REGIONS)} | arguments
-    )
+    operator: Any = PublishSummaryOperator(task_id="summary", parameters=arguments)
     return operator.execute(make_context())
 
 
@@ -40,15 +38,15 @@ def analysed(workspace: Workspace, survey: SyntheticSurvey, model_id: str) -> st
 def test_without_a_model_it_is_skipped(make_context: MakeContext, analysed: str) -> None:
     for nothing in (None, "", "None"):
         with pytest.raises(AirflowSkipException, match="no model is in force"):
-            published(make_context, model_id=nothing)
+            published(make_context, model=nothing)
     with pytest.raises(CatalogError, match="expected the identity of a model"):
-        published(make_context, model_id="dwarfs")
+        published(make_context, model="dwarfs")
 
 
 def test_it_writes_both_tables_and_says_what_they_hold(
     make_context: MakeContext, workspace: Workspace, analysed: str
 ) -> None:
-    stars, visits = published(make_context, model_id=analysed[:12])
+    stars, visits = published(make_context, model=analysed[:12])
     assert json.loads(json.dumps([stars, visits])) == [stars, visits], "an XCom"
     assert stars["path"] == str(workspace.summary_path(analysed))
     assert (stars["n_rows"], stars["n_stars"], stars["written"]) == (3, 3, True)

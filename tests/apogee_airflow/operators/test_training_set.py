@@ -27,7 +27,6 @@ def select(workspace: Workspace, **changes: Any) -> Any:
         "label_table": "sas/truth.csv",
         "label_names": ["TEFF", "LOGG"],
         "cuts": {"min_snr": 0},
-        "continuum_regions_path": str(workspace.settings.continuum_regions),
     }
     return SelectTrainingStarsOperator(task_id="select", **arguments | changes)
 

@@ -31,7 +31,7 @@ def result(workspace: Workspace, put_model: Callable[[Workspace], str]) -> str:
     due = list_night(workspace, night, identities, model_id)
     made = normalize_files(workspace, due, NormalizationParameters(regions=workspace.settings.continuum_regions))
     parameters = InferenceParameters()
-    found = infer_labels(workspace, [each.get().normalization_id for each in made], model_id, parameters)
+    found = infer_labels(workspace, [each.unwrap().normalization_id for each in made], model_id, parameters)
     publish_night(workspace, night, identities)
     return found.result_ids[0]
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from apogee_airflow.web import URL_PREFIX
 from apogee_airflow.web.model_routes import router
 from apogee_labels.catalog.records import VerdictOutcome
-from apogee_labels.pipeline.models.acceptance import decide, go_back
+from apogee_labels.pipeline.models.acceptance import apply_decision, put_in_force_by_hand
 from apogee_labels.pipeline.models.judgement import Tolerances
 from apogee_labels.pipeline.models.model_report import validate_model
 from apogee_labels.pipeline.workspace import Workspace
@@ -22,7 +22,7 @@ from tests.apogee_airflow.web.client import Client
 def client(workspace: Workspace, model_id: str) -> Client:
     """A client for whom the door is open; a model was validated and is in force."""
     validate_model(workspace, model_id, Tolerances())
-    decide(workspace, model_id, "cannon_training a_run")
+    apply_decision(workspace, model_id, "cannon_training a_run")
     pages, airflow = FastAPI(), FastAPI()
     pages.include_router(router)
     airflow.mount(URL_PREFIX, pages)
@@ -86,7 +86,7 @@ def test_a_model_without_a_report_says_so(client: Client, workspace: Workspace, 
 
 
 def test_going_back_is_told(client: Client, workspace: Workspace, model_id: str) -> None:
-    go_back(workspace, model_id, "to be sure", "grace")
+    put_in_force_by_hand(workspace, model_id, "to be sure", "grace")
     assert len(client.get("/apogee/api/models").json()[0]["in_force"]) == 1
 
 

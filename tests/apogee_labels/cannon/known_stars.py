@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.monomials import monomials
 from apogee_labels.cannon.training.coefficients import Coefficients, train_pixels
 from apogee_labels.cannon.training.scatter import ScatterRule
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 class Stars:

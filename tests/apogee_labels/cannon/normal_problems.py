@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.monomials import monomials
-
-Floats = NDArray[np.float64]
+from apogee_labels.cannon.training.active_set import pull
+from apogee_labels.cannon.training.bounded import penalties
+from apogee_labels.cannon.training.lasso import strengths
+from apogee_labels.core.arrays import Floats
 
 
 def make_problem(n_pixels: int, n_terms: int, seed: int = 1) -> tuple[Floats, Floats]:
@@ -40,3 +41,26 @@ def make_nearly_singular(n_pixels: int, n_terms: int, *, condition: float = 1e12
     normal = np.einsum("pij,j,pkj->pik", basis, np.geomspace(1e6, 1e6 / condition, n_terms), basis)
     normal = 0.5 * (normal + np.swapaxes(normal, 1, 2))
     return normal, np.einsum("pij,pj->pi", normal, rng.normal(size=(n_pixels, n_terms)))
+
+
+def kkt_residual(
+    normal: Floats,
+    moment: Floats,
+    regularization: float | Floats,
+    theta: Floats,
+    lower: Floats | None = None,
+    upper: Floats | None = None,
+) -> Floats:
+    """How far each pixel is from the optimality conditions, shape (P,): infinite outside the bounds.
+
+    Within them, the largest gradient that pulls a coefficient where it may go, as a share of Lambda, without one of the
+    largest gradient at theta = 0, without that of 1.
+    """
+    strength = strengths(regularization, len(moment))
+    endless = np.full(moment.shape[1], np.inf)
+    lower, upper = -endless if lower is None else lower, endless if upper is None else upper
+    gradient = 2.0 * (np.einsum("pij,pj->pi", normal, theta) - moment)
+    pulls = np.abs(pull(gradient, penalties(strength, lower, upper), theta)).max(axis=1)
+    scale = np.where(strength > 0.0, strength, 2.0 * np.abs(moment).max(axis=1))
+    inside = ((theta >= lower) & (theta <= upper)).all(axis=1)
+    return np.where(inside, pulls / np.where(scale > 0.0, scale, 1.0), np.inf)

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.flags import ResultFlag
 from apogee_labels.cannon.inference.inference import Inference
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.training_set import TrainingSet
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from apogee_labels.cannon.regridding import regrid, same_grid
+from apogee_labels.core.arrays import Floats
 from tests.apogee_labels.cannon.universe import Universe, make_universe
 
-Floats = NDArray[np.float64]
 GRID = np.exp(np.linspace(np.log(15110.0), np.log(16960.0), 500))
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.monomials import monomials
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Floats
 
-Floats = NDArray[np.float64]
 NAMES = ("TEFF", "LOGG", "FE_H")
 CENTRES, WIDTHS = np.array([4500.0, 2.2, -0.3]), np.array([400.0, 0.7, 0.3])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from apogee_labels.apogee.tables.label_cuts import Cuts
+from apogee_labels.apogee.tables.cuts import Cuts
 from apogee_labels.core.settings import Settings
 from apogee_labels.pipeline.identities import (
     InferenceParameters,
@@ -16,7 +16,7 @@ from apogee_labels.pipeline.identities import (
     ResultIdentities,
     TrainingParameters,
 )
-from apogee_labels.pipeline.training_sets.training_plan import TrainingSetParameters
+from apogee_labels.pipeline.parameters import TrainingSetParameters
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.survey import SyntheticSurvey
 from tests.support.archive_server import Remote, serve

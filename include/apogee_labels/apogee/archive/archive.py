@@ -18,8 +18,7 @@ from string import Formatter
 from typing import NamedTuple
 from urllib.parse import quote
 
-from apogee_labels.apogee.archive.keys import ApStarKeys
-from apogee_labels.apogee.archive.names import SAFE_NAME, without_version
+from apogee_labels.apogee.archive.names import SAFE_NAME, ApStarKeys, without_version
 from apogee_labels.apogee.archive.releases import ReleaseLayout, release_layout, release_layouts
 
 __all__ = ["ApStarKeys", "Archive", "FoundFile"]

@@ -103,7 +103,13 @@ OBSERVATORIES = {
         ),
     )
 }
-"""The sites by the name of their telescope."""
+"""The sites by the name of their telescope: with an entry a telescope has paths, nights, a nightly DAG, forms and pages."""
+
+DEFAULT_TELESCOPE = next(iter(OBSERVATORIES))
+"""The telescope of what does not say."""
+
+OTHER_TELESCOPES = ("apo1m",)
+"""Telescopes with files in the archive, and no nights here."""
 
 
 def observatory(telescope: str) -> Observatory:
@@ -118,6 +124,24 @@ def observatory(telescope: str) -> Observatory:
         return OBSERVATORIES[telescope]
     except KeyError:
         raise ValueError(f"telescope {telescope!r} is not known: expected {' or '.join(OBSERVATORIES)}.") from None
+
+
+def telescopes() -> list[str]:
+    """Return all telescopes with files in the archive."""
+    return list(dict.fromkeys([*OBSERVATORIES, *OTHER_TELESCOPES]))
+
+
+def site_of(telescope: str | None) -> Observatory:
+    """Return the site of a telescope which need have no entry: by its first three letters, else the default one."""
+    if telescope in OBSERVATORIES:
+        return OBSERVATORIES[telescope]
+    at = (site for name, site in OBSERVATORIES.items() if name[:3] == (telescope or "")[:3])
+    return next(at, OBSERVATORIES[DEFAULT_TELESCOPE])
+
+
+def telescope_of_prefix(prefix: str) -> str:
+    """Return the first telescope whose files' names begin so, up to DR17."""
+    return next(name for name, site in OBSERVATORIES.items() if site.sdss_prefix == prefix)
 
 
 def mjd_of_date(day: date) -> int:

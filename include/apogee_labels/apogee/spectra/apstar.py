@@ -19,6 +19,7 @@ from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH, is_apstar_gr
 from apogee_labels.apogee.spectra.masks import BAD_PIXEL, StarFlag
 from apogee_labels.apogee.spectra.rows import COMBINED_ROW, N_COMBINED, arrange_rows
 from apogee_labels.apogee.spectra.visits import Visit
+from apogee_labels.core.arrays import Bools, Floats, Indices, Integers
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_bytes
 from apogee_labels.fits.content import Hdu, read_hdus, read_image
@@ -62,12 +63,12 @@ class ApStar:
         Where they were read.
     """
 
-    wavelength: NDArray[np.float64]
-    flux: NDArray[np.float64]
-    ivar: NDArray[np.float64]
-    mask: NDArray[np.int64]
+    wavelength: Floats
+    flux: Floats
+    ivar: Floats
+    mask: Integers
     visits: tuple[Visit, ...]
-    visit_rows: NDArray[np.intp]
+    visit_rows: Indices
     obj: str
     snr: float
     digest: str
@@ -140,7 +141,7 @@ def parse_apstar(content: bytes, *, path: str | Path, digest: str | None = None)
 _SHARED = ("obj", "telescope", "field", "healpix", "apred", "ra", "dec", "starflag")
 
 
-def _read_images(content: bytes, hdus: list[Hdu]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def _read_images(content: bytes, hdus: list[Hdu]) -> tuple[Floats, Floats, Integers]:
     """Flux, error and mask in native types, each (rows, P), from HDU 1 to 3."""
     if len(hdus) < 4:
         raise BadInputError(Reason.WRONG_LAYOUT, f"expected flux, error and mask in HDU 1 to 3, got {len(hdus)} HDUs.")
@@ -176,16 +177,14 @@ def _check_grid(hdus: list[Hdu], n_pixels: int) -> None:
         )
 
 
-def _inverse_variance(
-    flux: NDArray[np.float64], error: NDArray[np.float64], mask: NDArray[np.int64], visit_rows: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _inverse_variance(flux: Floats, error: Floats, mask: Integers, visit_rows: tuple[int, ...]) -> Floats:
     """Inverse variance, (rows, P), 0 where nothing is known.
 
     The mask of a combined row is the OR of the visits in one release and their AND in another, or was left zero.  The
     AND of the visits' own masks is what their combination means in all of them: the pixel was never seen well.
     """
-    bad: NDArray[np.bool_] = np.not_equal(mask & int(BAD_PIXEL), 0)
-    known: NDArray[np.bool_] = np.isfinite(flux) & (error > 0) & (error < NO_INFORMATION_ERROR)
+    bad: Bools = np.not_equal(mask & int(BAD_PIXEL), 0)
+    known: Bools = np.isfinite(flux) & (error > 0) & (error < NO_INFORMATION_ERROR)
     written = [row for row in visit_rows if known[row].any()]
     if written:
         bad[:N_COMBINED] = bad[written].all(axis=0)
@@ -194,9 +193,9 @@ def _inverse_variance(
     return np.where(known & ~bad & np.isfinite(ivar), ivar, 0.0)
 
 
-def _place_visits(visits: tuple[Visit, ...], rows: tuple[int, ...], ivar: NDArray[np.float64]) -> tuple[Visit, ...]:
+def _place_visits(visits: tuple[Visit, ...], rows: tuple[int, ...], ivar: Floats) -> tuple[Visit, ...]:
     """Give each visit its row, or None where that row holds nothing."""
-    informed: NDArray[np.bool_] = np.any(ivar > 0, axis=1)
+    informed: Bools = np.any(ivar > 0, axis=1)
     if not informed.any():
         raise BadInputError(Reason.NO_INFORMATION, "expected pixels with a flux and an error, got none in any row.")
     if not any(informed[row] for row in rows):

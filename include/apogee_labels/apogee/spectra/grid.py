@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from apogee_labels.core.arrays import Floats
 
 N_PIXELS = 8575
 LOG_START = 4.179
@@ -11,7 +12,7 @@ LOG_START = 4.179
 LOG_STEP = 6e-6
 """Step of log10 of the wavelength from pixel to pixel (CDELT1)."""
 
-WAVELENGTH: NDArray[np.float64] = np.power(10.0, LOG_START + LOG_STEP * np.arange(N_PIXELS))
+WAVELENGTH: Floats = np.power(10.0, LOG_START + LOG_STEP * np.arange(N_PIXELS))
 """Vacuum wavelengths of the pixels in Angstrom, shape (8575,), 15100.80 to 16999.81; read-only."""
 WAVELENGTH.setflags(write=False)
 

@@ -6,10 +6,10 @@ mask tables; the bits kept their meaning from DR12 to SDSS-V.
 
 from __future__ import annotations
 
-from apogee_labels.core.bitmask import ExplainedFlag
+from apogee_labels.core.bitmask import Bitmask
 
 
-class PixelMask(ExplainedFlag):
+class PixelMask(Bitmask):
     """Bits of the mask of a pixel (HDU 3 of an apStar file)."""
 
     BADPIX = 1 << 0, "The pixel is marked bad in the bad pixel mask, or a strong persistence jump hit it."
@@ -29,7 +29,7 @@ class PixelMask(ExplainedFlag):
     NOT_ENOUGH_PSF = 1 << 14, "Less than half of the line-spread function falls on good pixels."
 
 
-class StarFlag(ExplainedFlag):
+class StarFlag(Bitmask):
     """Bits of the flag of a star or of one visit to it (STARFLAG and FLAGn in the header of an apStar file)."""
 
     BAD_PIXELS = 1 << 0, "More than a fifth of the spectrum's pixels are bad."
@@ -54,7 +54,7 @@ class StarFlag(ExplainedFlag):
     RV_FAIL = 1 << 22, "No velocity could be measured."
 
 
-class AspcapFlag(ExplainedFlag):
+class AspcapFlag(Bitmask):
     """Bits of ASPCAPFLAG, what SDSS's own analysis says of a star's labels: below 16 warnings, from 16 on faults."""
 
     TEFF_WARN = 1 << 0, "The effective temperature may be in doubt."
@@ -84,7 +84,7 @@ class AspcapFlag(ExplainedFlag):
     NO_ASPCAP_RESULT = 1 << 31, "The analysis gave no result."
 
 
-class ExtraTarget(ExplainedFlag):
+class ExtraTarget(Bitmask):
     """Bits of EXTRATARG, why an entry of a summary is not one of the main survey."""
 
     NOT_MAIN = 1 << 0, "The star was not selected for the main survey."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from apogee_labels.apogee.archive.names import parse_visit_name
-from apogee_labels.apogee.archive.nights import MJD_EPOCH, OBSERVATORIES
+from apogee_labels.apogee.archive.nights import MJD_EPOCH, site_of
 from apogee_labels.apogee.spectra.masks import StarFlag
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.fits.content import Cards
@@ -89,8 +89,7 @@ def _night(cards: Cards, number: int, telescope: str | None) -> int:
     name = parse_visit_name(cards.text(f"SFILE{number}") or "")
     if name is not None:
         return name.mjd
-    # All telescopes but the one in Chile are at Apache Point.
-    site = OBSERVATORIES.get(telescope or "", OBSERVATORIES["apo25m"])
+    site = site_of(telescope)
     for moment in (_moment_of_jd(cards.number(f"JD{number}")), _moment_of_date(cards.text(f"DATE{number}"))):
         if moment is not None and (mjd := site.mjd(moment)) in _PLAUSIBLE_MJDS:
             return mjd

@@ -1,10 +1,21 @@
-"""Which columns of a table of labels are needed, under the names that SDSS has given them."""
+"""Which columns of a table of labels are needed, under the names that SDSS has given them, and those of a CSV file.
+
+A CSV file is read line by line: it takes no more memory than the columns that are needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import csv
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+
+from apogee_labels.core.arrays import Floats, Texts
+from apogee_labels.core.labels import label_of
 
 STAR_COLUMNS = ("APOGEE_ID", "OBJ", "OBJID", "SDSS4_APOGEE_ID")
 """Columns with the star's name as its file has it; of several the first that says something counts, row by row."""
@@ -18,21 +29,6 @@ KEY_COLUMNS = {
 }
 """Columns with the other keys of a star's file, by key."""
 
-ALIASES = {
-    "TEFF": ("T_EFF",),
-    "LOGG": ("LOG_G",),
-    "FE_H": ("FEH", "[FE/H]"),
-    "M_H": ("M_H_ATM", "MH", "[M/H]"),
-    "ALPHA_M": ("ALPHA_M_ATM", "[ALPHA/M]"),
-    "ALPHA_FE": ("[ALPHA/FE]",),
-    "C_M": ("C_M_ATM",),
-    "N_M": ("N_M_ATM",),
-    "VMICRO": ("V_MICRO",),
-    "VMACRO": ("V_MACRO",),
-    "VSINI": ("V_SINI",),
-}
-"""Other spellings of labels, Astra's among them; any label is looked for under its own name first."""
-
 FLAG_COLUMNS = {
     "snr": ("SNR",),
     "starflag": ("STARFLAG", "SPECTRUM_FLAGS"),
@@ -43,6 +39,9 @@ FLAG_COLUMNS = {
 }
 """Columns that tell how good an entry is."""
 
+NOTHING = frozenset({"", "--", "nan", "null", "none", "masked", "n/a"})
+"""How a cell says that it does not know, in small letters."""
+_WORDS = {"true": 1.0, "false": 0.0}
 _SHOWN = 20
 """Columns that an error names."""
 
@@ -97,7 +96,7 @@ def wanted_columns(path: Path, there: Iterable[str], names: Sequence[str]) -> Wa
         return next((found[name] for name in candidates if name in found), None)
 
     stars = [found[name] for name in STAR_COLUMNS if name in found]
-    spellings = {name: (name.upper(), *ALIASES.get(name.upper(), ())) for name in names}
+    spellings = {name: _spellings(name) for name in names}
     values = {name: column for name, candidates in spellings.items() if (column := first(candidates))}
     missing = [] if stars else [" or ".join(STAR_COLUMNS)]
     missing += [" or ".join(candidates) for name, candidates in spellings.items() if name not in values]
@@ -117,6 +116,88 @@ def wanted_columns(path: Path, there: Iterable[str], names: Sequence[str]) -> Wa
     return Wanted(stars, keys, values, flags, quality)
 
 
+def _spellings(name: str) -> tuple[str, ...]:
+    """A label's own name first."""
+    label = label_of(name)
+    return tuple(dict.fromkeys((name.upper(), label.name, *label.aliases)))
+
+
 def _some(names: Iterable[str]) -> str:
     names = [*names]
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "") or "none"
+
+
+def read_csv_columns(
+    path: Path, choose: Callable[[Sequence[str]], Wanted]
+) -> tuple[Wanted, dict[str, Texts], dict[str, Floats]]:
+    """Read columns of text and of numbers.
+
+    Parameters
+    ----------
+    path
+        The file; its first line that is not empty and no comment (``#``) names the columns.
+    choose
+        Says which of the columns are read.
+
+    Returns
+    -------
+    wanted, texts, numbers
+        What was chosen, and the columns by name, each of shape (rows,); NaN for a number that a cell does not give.
+
+    Raises
+    ------
+    LabelTableError
+        It is no CSV in UTF-8, or a cell that should be a number is none; names the line.
+    OSError
+        It cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            return _read(path, _rows(stream), choose)
+    except (csv.Error, UnicodeDecodeError) as fault:
+        raise LabelTableError(
+            f"{path} is neither FITS nor CSV in UTF-8 ({fault}): give SDSS's allStar file, or a CSV of its columns."
+        ) from fault
+
+
+def _read(
+    path: Path, rows: Iterator[tuple[int, list[str]]], choose: Callable[[Sequence[str]], Wanted]
+) -> tuple[Wanted, dict[str, Texts], dict[str, Floats]]:
+    _, header = next(rows, (0, []))
+    wanted = choose(header)
+    texts: dict[str, list[str]] = {name: [] for name in wanted.texts}
+    numbers = {name: array("d") for name in wanted.numbers}
+    places = {name: header.index(name) for name in (*texts, *numbers)}
+    for number, cells in rows:
+        if len(cells) != len(header):
+            raise LabelTableError(
+                f"{path}, line {number}: expected {len(header)} cells, as the header, got {len(cells)}."
+            )
+        for name, column in texts.items():
+            text = cells[places[name]].strip()
+            column.append("" if text.lower() in NOTHING else sys.intern(text))  # a field or a telescope is said often
+        for name, values in numbers.items():
+            values.append(_number(path, number, name, cells[places[name]].strip()))
+    return (
+        wanted,
+        {name: np.array(column, dtype=np.str_) for name, column in texts.items()},
+        {name: np.array(values, dtype=np.float64) for name, values in numbers.items()},
+    )
+
+
+def _rows(stream: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    """Give the lines with their numbers, without blank ones and comments."""
+    reader = csv.reader(stream)
+    for cells in reader:
+        if any(cell.strip() for cell in cells) and not cells[0].lstrip().startswith("#"):
+            yield reader.line_num, cells
+
+
+def _number(path: Path, line: int, column: str, text: str) -> float:
+    word = text.lower()
+    if word in NOTHING:
+        return float("nan")
+    try:
+        return _WORDS[word] if word in _WORDS else float(text)
+    except ValueError:
+        raise LabelTableError(f"{path}, line {line}: expected a number in the column {column}, got {text!r}.") from None

@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.masks import BAD_ASPCAP, UNFIT_STAR, ExtraTarget
+from apogee_labels.apogee.tables.cuts import Cuts, FlagCut
 from apogee_labels.apogee.tables.label_table import LabelTable
-
-Rows = NDArray[np.intp]
-Kept = NDArray[np.bool_]
-Range = tuple[float | None, float | None]
-
-GIANTS: Mapping[str, Range] = {"TEFF": (3500.0, 5300.0), "LOGG": (None, 4.0)}
-"""The ranges in which red giants are trained on, K and dex."""
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 CELLS = 6
 """Parts into which the central 95 % of each label are divided when stars are chosen."""
-
-
-class FlagCut(StrEnum):
-    """How strictly a flag is taken."""
-
-    BAD = "bad"  # leave out what it calls bad
-    ANY = "any"  # leave out what it says anything of, warnings included
-    OFF = "off"  # do not look
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cuts:
-    """What an entry must have to be trained on; the defaults are the usual ones for red giants.
-
-    Parameters
-    ----------
-    min_snr
-        Least signal-to-noise ratio; 0: any, also one that is not known.
-    aspcapflag
-        Of ASPCAPFLAG ``bad`` means any bit from 16 on (:data:`apogee_labels.apogee.spectra.masks.BAD_ASPCAP`).
-    starflag
-        Of STARFLAG ``bad`` means a bit of :data:`apogee_labels.apogee.spectra.masks.UNFIT_STAR`.
-    label_flags
-        Leave out entries with a flag on a label (FE_H_FLAG).
-    ranges
-        Least and greatest value by quantity, both included; None: no limit.  A value that is not known is outside.
-    max_stars
-        At most so many stars, chosen by :func:`select`; None: all.
-    """
-
-    min_snr: float = 100.0
-    aspcapflag: FlagCut = FlagCut.BAD
-    starflag: FlagCut = FlagCut.BAD
-    label_flags: bool = True
-    ranges: Mapping[str, Range] = field(default_factory=lambda: dict(GIANTS))
-    max_stars: int | None = 2000
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "aspcapflag", FlagCut(self.aspcapflag))
-        object.__setattr__(self, "starflag", FlagCut(self.starflag))
-        object.__setattr__(self, "ranges", {name: _range(name, limits) for name, limits in self.ranges.items()})
-        if not self.min_snr >= 0.0 or not math.isfinite(self.min_snr):
-            raise ValueError(f"min_snr: expected 0 or more, got {self.min_snr!r}.")
-        if self.max_stars is not None and self.max_stars < 1:
-            raise ValueError(f"max_stars: expected 1 or more, or None, got {self.max_stars!r}.")
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the cuts as plain JSON values."""
-        return {
-            "min_snr": self.min_snr,
-            "aspcapflag": str(self.aspcapflag),
-            "starflag": str(self.starflag),
-            "label_flags": self.label_flags,
-            "ranges": {name: list(limits) for name, limits in sorted(self.ranges.items())},
-            "max_stars": self.max_stars,
-        }
 
 
 class CutStep(NamedTuple):
@@ -92,12 +27,12 @@ class CutStep(NamedTuple):
 class Selection(NamedTuple):
     """The rows that are left, by the stars' names, and what each cut did."""
 
-    rows: Rows
+    rows: Indices
     steps: tuple[CutStep, ...]
 
 
 def select(
-    table: LabelTable, label_names: Sequence[str], cuts: Cuts, *, is_here: Callable[[Rows], Kept] | None = None
+    table: LabelTable, label_names: Sequence[str], cuts: Cuts, *, is_here: Callable[[Indices], Bools] | None = None
 ) -> Selection:
     """Choose the entries to train on.
 
@@ -138,10 +73,10 @@ def select(
     return Selection(chosen[np.argsort(table.stars[chosen], kind="stable")], tuple(steps))
 
 
-def _conditions(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> list[tuple[str, Kept | None]]:
+def _conditions(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> list[tuple[str, Bools | None]]:
     """Return each cut with the entries that pass it; None where the table has no such column."""
     known = np.all([np.isfinite(table.values[name]) for name in label_names], axis=0)
-    conditions: list[tuple[str, Kept | None]] = [
+    conditions: list[tuple[str, Bools | None]] = [
         ("a name", np.asarray(table.stars != "")),
         (f"known {', '.join(label_names)}", known),
     ]
@@ -167,7 +102,7 @@ def _conditions(table: LabelTable, label_names: Sequence[str], cuts: Cuts) -> li
     return conditions
 
 
-def _of(cut: str, kept: Kept | None) -> tuple[str, Kept | None]:
+def _of(cut: str, kept: Bools | None) -> tuple[str, Bools | None]:
     return (cut if kept is not None else f"{cut} (no such column)"), kept
 
 
@@ -176,7 +111,7 @@ def _sentence(name: str, low: float | None, high: float | None) -> str:
     return f"{name} {' '.join(limits) or 'known'}"
 
 
-def _one_a_star(table: LabelTable, rows: Rows) -> Rows:
+def _one_a_star(table: LabelTable, rows: Indices) -> Indices:
     """Return the best entry of each star."""
     duplicate = np.zeros(len(rows), dtype=bool)
     if table.extratarg is not None:
@@ -189,40 +124,46 @@ def _one_a_star(table: LabelTable, rows: Rows) -> Rows:
     return rows[order[first]]
 
 
-def _spread(table: LabelTable, rows: Rows, label_names: Sequence[str], count: int | None) -> Rows:
-    """Return at most so many rows, in turns from the cells of the space of labels."""
+def _spread(table: LabelTable, rows: Indices, label_names: Sequence[str], count: int | None) -> Indices:
+    """Return at most so many rows, in turns from the cells of the space of labels, the highest S/N first."""
     if count is None or len(rows) <= count:
         return rows
     labels = np.stack([table.values[name][rows] for name in label_names], axis=1)
-    low, high = np.percentile(labels, [2.5, 97.5], axis=0)
-    width = np.where(high > low, (high - low) / CELLS, 1.0)
-    places = np.clip(np.floor((labels - low) / width), 0, CELLS - 1)
-    _, cell = np.unique(places, axis=0, return_inverse=True)
-    faint, stars = -_snr(table, rows), table.stars[rows]
-    by_cell = np.lexsort((stars, faint, cell.ravel()))
-    sorted_cells = cell.ravel()[by_cell]
-    starts = np.flatnonzero(np.append(True, sorted_cells[1:] != sorted_cells[:-1]))
-    turn = np.empty(len(rows), dtype=np.intp)
-    turn[by_cell] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
-    return rows[np.lexsort((stars, faint, turn))[:count]]
+    rank = np.argsort(np.lexsort((table.stars[rows], -_snr(table, rows))))
+    cells = cells_of(labels, CELLS, (2.5, 97.5))
+    return rows[in_turns(cells, rank, rank)[:count]]
 
 
-def _snr(table: LabelTable, rows: Rows) -> NDArray[np.float64]:
+def cells_of(labels: Floats, number: int, percentiles: tuple[float, float]) -> Indices:
+    """Cells of the space of labels that stars are in: `number` along each label between two percentiles.
+
+    What lies beyond counts to the outermost cells.  Takes shape (N, L), finite; returns shape (N, L).
+    """
+    low, high = np.percentile(labels, percentiles, axis=0)
+    width = np.where(high > low, (high - low) / number, 1.0)
+    return np.asarray(np.clip(np.floor((labels - low) / width), 0, number - 1).astype(np.intp))
+
+
+def in_turns(cells: Indices, rank: Indices, rank_in_turn: Indices) -> Indices:
+    """Return the order in which stars are taken: one of each cell in turn, then a second one, and so on, shape (N,).
+
+    Parameters
+    ----------
+    cells
+        Cell of each star, shape (N, L).
+    rank
+        Which star of a cell comes first, shape (N,), all different.
+    rank_in_turn
+        Which of the stars of one turn comes first, shape (N,).
+    """
+    cell = np.unique(cells, axis=0, return_inverse=True)[1].ravel()
+    by_cell = np.lexsort((rank, cell))
+    starts = np.flatnonzero(np.append(True, np.diff(cell[by_cell]) != 0))
+    turn = np.empty(len(cells), dtype=np.intp)
+    turn[by_cell] = np.arange(len(cells)) - np.repeat(starts, np.diff(np.append(starts, len(cells))))
+    return np.asarray(np.lexsort((rank_in_turn, turn)))
+
+
+def _snr(table: LabelTable, rows: Indices) -> Floats:
     """Signal-to-noise ratio of rows, 0 where it is not known."""
     return np.zeros(len(rows)) if table.snr is None else np.nan_to_num(table.snr[rows], nan=0.0)
-
-
-def _range(name: str, limits: Sequence[float | None]) -> Range:
-    numbers = [None if limit is None else float(limit) for limit in limits] if _is_pair(limits) else []
-    if len(numbers) != 2 or any(number is not None and math.isnan(number) for number in numbers):
-        raise ValueError(f"range of {name}: expected [least, greatest], null for none, got {limits!r}.")
-    low, high = numbers
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"range of {name}: expected the least value first, got {low:g} and {high:g}.")
-    return low, high
-
-
-def _is_pair(limits: object) -> bool:
-    return isinstance(limits, list | tuple) and all(
-        limit is None or (isinstance(limit, int | float) and not isinstance(limit, bool)) for limit in limits
-    )

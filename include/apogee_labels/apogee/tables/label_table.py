@@ -15,8 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.masks import AspcapFlag
-from apogee_labels.apogee.tables.label_columns import FLAG_COLUMNS, KEY_COLUMNS, LabelTableError, Wanted, wanted_columns
-from apogee_labels.apogee.tables.label_csv import read_csv_columns
+from apogee_labels.apogee.tables.label_columns import (
+    FLAG_COLUMNS,
+    KEY_COLUMNS,
+    LabelTableError,
+    Wanted,
+    read_csv_columns,
+    wanted_columns,
+)
+from apogee_labels.core.arrays import Floats, Integers, Texts
 from apogee_labels.core.identity import digest_file
 from apogee_labels.fits.checked import FAULTS
 
@@ -25,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelTable", "LabelTableError", "read_label_table"]
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Texts = NDArray[np.str_]
 
 UNKNOWN = -999.0
 """A label or a signal-to-noise ratio of this value or less stands for one that is not known (-9999 in allStar)."""

@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.grid import WAVELENGTH
 from apogee_labels.apogee.spectra.masks import StarFlag
 from apogee_labels.cannon.threads import single_threaded
+from apogee_labels.core.arrays import Bools, Floats, Indices
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_of
 
 if TYPE_CHECKING:
     from apogee_labels.apogee.spectra.apstar import ApStar
 
-Floats = NDArray[np.float64]
 
 METHOD_VERSION = "2"
 """Raised whenever the same input would give another normalised spectrum: part of every normalisation's identity."""
@@ -60,7 +59,7 @@ class Normalized(NamedTuple):
     continuum: Floats
     """The continuum divided out, shape (n, P), in the units of the input; of a stack, the visits' weighted mean."""
 
-    def detectors(self, wavelength: Floats) -> NDArray[np.bool_]:
+    def detectors(self, wavelength: Floats) -> Bools:
         """Which detectors carry information in which row, shape (n, 3).
 
         False: too few good continuum pixels, a continuum that was not positive, or no good pixel to begin with.
@@ -150,7 +149,7 @@ def normalize(
     return stack(visits) if sum_axis == 0 else visits
 
 
-def stacked_rows(star: ApStar) -> NDArray[np.intp]:
+def stacked_rows(star: ApStar) -> Indices:
     """Rows of the visits that a stack is made of, in the order of ``star.visit_rows``.
 
     All whose STARFLAG has no bit of ``UNKNOWN_VELOCITY``; when none of those has a good pixel, all.
@@ -235,7 +234,7 @@ def regions_digest(regions: Floats | str | Path) -> str:
     return digest_of(regions=_as_regions(regions).tolist())
 
 
-def continuum_pixels(wavelength: Floats, regions: Floats) -> NDArray[np.bool_]:
+def continuum_pixels(wavelength: Floats, regions: Floats) -> Bools:
     """Which pixels lie in the regions, shape (P,)."""
     return np.asarray(((wavelength >= regions[:, :1]) & (wavelength < regions[:, 1:])).any(axis=0))
 
@@ -256,10 +255,10 @@ class _Detector(NamedTuple):
 
     pixels: slice  # of the spectrum
     basis: Floats  # (T, pixels of the detector)
-    fitted: NDArray[np.intp]  # (C,), continuum pixels, counted from the detector's first
+    fitted: Indices  # (C,), continuum pixels, counted from the detector's first
     fitted_basis: Floats  # (C, T)
     products: Floats  # (C, T (T + 1) / 2), each product of two basis functions once
-    unfold: NDArray[np.intp]  # (T, T), where in those products an element of the normal matrix is
+    unfold: Indices  # (T, T), where in those products an element of the normal matrix is
 
 
 def prepare_designs(regions: Floats | str | Path, *, length: float = 1400.0, order: int = 3) -> None:
@@ -282,7 +281,7 @@ def _design(wavelength: bytes, regions: bytes, length: float, order: int) -> tup
     return tuple(_detector(grid, chosen, pixels, length, order) for pixels in detector_pixels(grid))
 
 
-def _detector(grid: Floats, chosen: NDArray[np.bool_], pixels: slice, length: float, order: int) -> _Detector:
+def _detector(grid: Floats, chosen: Bools, pixels: slice, length: float, order: int) -> _Detector:
     terms = basis(grid[pixels], length=length, order=order)
     fitted = np.flatnonzero(chosen[pixels])
     pairs = np.array(list(combinations_with_replacement(range(len(terms)), 2)))
@@ -307,7 +306,7 @@ def _normalize_detector(detector: _Detector, flux: Floats, ivar: Floats, out: No
     np.multiply(ivar, continuum**2, out=out.ivar, where=known)
 
 
-def _coefficients(detector: _Detector, flux: Floats, weight: Floats, usable: NDArray[np.bool_]) -> Floats:
+def _coefficients(detector: _Detector, flux: Floats, weight: Floats, usable: Bools) -> Floats:
     """Ridge solution of every row, shape (n, T); rows that are not usable get zeros.
 
     One matrix product gives the normal matrices of all rows: each is linear in the weights.

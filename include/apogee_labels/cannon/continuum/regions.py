@@ -16,16 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.continuum.normalization import DETECTORS, RIDGE, basis, continuum_pixels, detector_pixels
+from apogee_labels.core.arrays import Bools, Floats
 from apogee_labels.core.files import atomic_write
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 _END, _AT_END = 25, 5  # pixels of a detector's end, and how many of them are to be continuum

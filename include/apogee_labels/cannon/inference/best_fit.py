@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.optimisation import Minima
 from apogee_labels.cannon.inference.quadratic_forms import QuadraticForms
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 SIMILAR = 9.0
 """Another minimum whose chi-square is larger by less than this, and whose distance squared is more, is worth a flag."""

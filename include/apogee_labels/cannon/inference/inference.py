@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.masks import BAD_STAR
+from apogee_labels.cannon.bad_pixels import PixelSelection, signal_to_noise
 from apogee_labels.cannon.flags import ResultFlag
 from apogee_labels.cannon.inference.best_fit import BestFit, best_fit, fisher, inverse
 from apogee_labels.cannon.inference.label_hull import LabelHull
@@ -24,12 +25,8 @@ from apogee_labels.cannon.inference.objective import NumericalObjective, analyti
 from apogee_labels.cannon.inference.optimisation import minimise
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder, QuadraticForms, join, take
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise, corrected
-from apogee_labels.cannon.usable_pixels import PixelSelection, signal_to_noise
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices, Integers
 
 METHOD_VERSION = "3"
 """Raised whenever the same spectrum and model would give other labels: part of every result's identity."""
@@ -73,7 +70,7 @@ class Inference:
     """Share of the lines that the model leaves unexplained (:mod:`apogee_labels.cannon.inference.likeness`), shape (N,)."""
     snr: Floats
     """Median of flux * sqrt(ivar) over the informative pixels, shape (N,)."""
-    flags: NDArray[np.int64]
+    flags: Integers
     """Bits of :class:`apogee_labels.cannon.flags.ResultFlag`, shape (N,)."""
     converged: Bools
     """Shape (N,)."""
@@ -237,7 +234,7 @@ class Engine:
     def _at_bound(self, x: Floats) -> Bools:
         return np.asarray(((x <= self.lower) | (x >= self.upper)).any(axis=1))
 
-    def _flags_of_fit(self, best: BestFit, x: Floats, covariance: Floats, like: Likeness) -> NDArray[np.int64]:
+    def _flags_of_fit(self, best: BestFit, x: Floats, covariance: Floats, like: Likeness) -> Integers:
         return _bits(
             (ResultFlag.NOT_CONVERGED, ~best.converged),
             (ResultFlag.SEVERAL_MINIMA, best.several),
@@ -248,7 +245,7 @@ class Engine:
             (ResultFlag.UNLIKE_TRAINING_SET, like.unlike),
         )
 
-    def _flags_of_spectrum(self, fitted: _Fitted, reduced: Floats, starflag: Indices) -> NDArray[np.int64]:
+    def _flags_of_spectrum(self, fitted: _Fitted, reduced: Floats, starflag: Indices) -> Integers:
         return _bits(
             (ResultFlag.NO_INFORMATION, fitted.freedom <= 0),
             (ResultFlag.HIGH_CHI_SQUARE, reduced > HIGH_CHI_SQUARE),
@@ -279,7 +276,7 @@ def _spread(values: NDArray[Any], rows: Indices, count: int, *, fill: float = np
     return result
 
 
-def _bits(*parts: tuple[ResultFlag, Bools]) -> NDArray[np.int64]:
+def _bits(*parts: tuple[ResultFlag, Bools]) -> Integers:
     total = np.zeros(len(parts[0][1]), dtype=np.int64)
     for flag, where in parts:
         total[where] |= int(flag)

@@ -12,10 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from apogee_labels.core.arrays import Bools, Floats
 
 EXACT_LABELS = 5
 """Labels up to which the hull is exact, unless it has too many facets."""

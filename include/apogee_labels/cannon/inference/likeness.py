@@ -14,10 +14,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 UNEXPLAINED = 0.2
 """Share above which a spectrum is unlike the training set: giants have below 0.13 at a ratio of 17 and below 0.03 at 45; an
@@ -38,7 +36,7 @@ class Likeness(NamedTuple):
     """A featureless spectrum describes it as well, shape (n,)."""
 
 
-def likeness(chi_sq: Floats, flat_chi_sq: Floats, freedom: NDArray[np.intp]) -> Likeness:
+def likeness(chi_sq: Floats, flat_chi_sq: Floats, freedom: Indices) -> Likeness:
     """Compare chi-square of the model with that of no lines, each shape (n,); `freedom` is the number n, above 0."""
     least = SIGNIFICANT * np.sqrt(2.0 * freedom)
     no_lines = ~(flat_chi_sq - freedom >= least)

@@ -16,14 +16,11 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from apogee_labels.cannon.inference.quadratic_forms import QuadraticForms
 from apogee_labels.cannon.monomials import Monomials, monomials
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Floats, Indices
 
 DIFFERENCE = 1e-4
 """Step of the numerical derivatives, in scaled labels; central differences are exact for terms up to order 2."""

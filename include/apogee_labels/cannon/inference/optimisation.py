@@ -11,13 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.objective import Derivatives, Objective
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-8

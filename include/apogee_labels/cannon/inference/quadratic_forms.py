@@ -28,14 +28,11 @@ from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apogee_labels.cannon.bad_pixels import count_known
 from apogee_labels.cannon.continuum.normalization import basis, detector_pixels
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
-from apogee_labels.cannon.usable_pixels import count_known
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Floats, Indices
 
 GUARD = 1e-12
 """Share of a nuisance matrix's mean diagonal added to it, for detectors with fewer good pixels than nuisances."""

@@ -4,8 +4,11 @@ HDU 0 has the provenance in its header (``HIERARCH MODEL name``), as far as it f
 THETA (P, T) and S2 (P,) are images of float64,
 WAVELENGTH (P,) in Angstrom, TRAINING (N, L) the labels of the training stars, LOADINGS (P, K) of the latent variables
 where there are any; LABELS and TERMS are tables, a row a label (name, offset, scale) and a row a term.  The noise of the
-coefficients, where it is known, is NOISE_AMPLITUDES (P, R) and NOISE_MODES (R, T, T); what validation found is in the
-HDUs of :mod:`apogee_labels.cannon.io.validation_file`.  Every HDU has CHECKSUM and DATASUM.
+coefficients, where it is known, is NOISE_AMPLITUDES (P, R) and NOISE_MODES (R, T, T).  Every HDU has CHECKSUM and DATASUM.
+
+What validation found: VALIDATION is a table, a row a training star: FOLD, TRUTH, LABELS and COVARIANCE (vectors of L and
+L * L numbers), CHI_SQ, N_FREEDOM, UNEXPLAINED, SNR, FLAGS; its header says which options were chosen.  BEYOND (2, L, L) is
+the covariance beyond the formal one, and TRIALS a table of the settings that were tried: COMPONENTS, CORRECTED, RATIO.
 """
 
 from __future__ import annotations
@@ -13,15 +16,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apogee_labels.cannon.io.model_checks import fault_in
-from apogee_labels.cannon.io.validation_file import read_validation, validation_hdus
+from apogee_labels.cannon.io.model_parts import ModelParts, fault_in
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
-from apogee_labels.cannon.validation.validation import Validation
+from apogee_labels.cannon.validation.validation import Trial, Validation
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.files import atomic_write
 from apogee_labels.fits.checked import read_checked
@@ -30,9 +33,6 @@ if TYPE_CHECKING:
     from astropy.io import fits
     from astropy.io.fits.header import Header
 
-Floats = NDArray[np.float64]
-Metadata = dict[str, str | int | float | bool]
-
 FORMAT = "CANNON MODEL 3"
 """What ``MODELFMT`` in the primary header says."""
 
@@ -40,24 +40,8 @@ _IMAGES = ("THETA", "S2", "WAVELENGTH", "TRAINING")
 _NOISE = ("NOISE_AMPLITUDES", "NOISE_MODES")
 _UNITS = {"WAVELENGTH": "Angstrom"}
 _KEYWORD = re.compile("[A-Za-z0-9_]{1,40}")
+_VECTORS, _NUMBERS, _WHOLE = ("truth", "labels", "covariance"), ("chi_sq", "unexplained", "snr"), ("n_freedom", "flags")
 _LARGEST_INTEGER = (1 << 63) - 1
-
-
-class ModelParts(NamedTuple):
-    """What a model file holds."""
-
-    wavelength: Floats
-    theta: Floats
-    s2: Floats
-    training_labels: Floats
-    label_names: tuple[str, ...]
-    order: int
-    offsets: Floats
-    scales: Floats
-    metadata: Metadata
-    loadings: Floats
-    noise: CoefficientNoise | None
-    validation: Validation | None
 
 
 def write_parts(path: str | Path, parts: ModelParts, *, terms: tuple[str, ...]) -> None:
@@ -77,7 +61,11 @@ def write_parts(path: str | Path, parts: ModelParts, *, terms: tuple[str, ...]) 
             raise ValueError(f"label names: expected printable text without blanks around it, got {name!r}.")
     parts = parts._replace(metadata={name: _plain(value) for name, value in parts.metadata.items()})
     arrays = zip(_IMAGES, (parts.theta, parts.s2, parts.wavelength, parts.training_labels), strict=True)
-    labels = [_texts("NAME", parts.label_names), _numbers("OFFSET", parts.offsets), _numbers("SCALE", parts.scales)]
+    labels = [
+        _texts("NAME", parts.label_names),
+        _column("OFFSET", "D", parts.offsets),
+        _column("SCALE", "D", parts.scales),
+    ]
     product = fits.HDUList([fits.PrimaryHDU(header=_header(parts))])
     product.extend([_image(name, array) for name, array in arrays])
     if parts.loadings.size:  # FITS has no axis of length 0
@@ -156,12 +144,6 @@ def _texts(name: str, values: tuple[str, ...]) -> fits.Column:
     return fits.Column(name, f"{encoded.dtype.itemsize}A", array=encoded)
 
 
-def _numbers(name: str, values: Floats) -> fits.Column:
-    from astropy.io import fits
-
-    return fits.Column(name, "D", array=values)
-
-
 def _parse(path: str | Path, hdus: fits.HDUList) -> ModelParts:
     header = hdus[0].header
     if header.get("MODELFMT") != FORMAT:
@@ -201,3 +183,67 @@ def _text(value: str | bytes) -> str:
 
 def _bad(path: str | Path, what: str) -> BadInputError:
     return BadInputError(Reason.BAD_MODEL, f"{path}: expected a whole model file, found {what}; train it again.")
+
+
+def validation_hdus(validation: Validation) -> list[fits.ImageHDU | fits.BinTableHDU]:
+    """Return the HDUs that hold a validation."""
+    from astropy.io import fits
+
+    columns = [_column("FOLD", "K", validation.fold)]
+    for name in _VECTORS:
+        values = getattr(validation, name).reshape(len(validation), -1)
+        columns.append(_column(name.upper(), f"{values.shape[1]}D", values))
+    columns += [_column(name.upper(), "D", getattr(validation, name)) for name in _NUMBERS]
+    columns += [_column(name.upper(), "K", getattr(validation, name)) for name in _WHOLE]
+    table = fits.BinTableHDU.from_columns(columns, name="VALIDATION")
+    table.header["CORRECT"] = (validation.corrected, "coefficient noise is corrected for")
+    table.header["NCOMP"] = (validation.n_components, "latent components")
+    hdus = [table, fits.ImageHDU(np.ascontiguousarray(validation.beyond), name="BEYOND")]
+    if validation.trials:
+        hdus.append(fits.BinTableHDU.from_columns(_trial_columns(validation.trials), name="TRIALS"))
+    return hdus
+
+
+def read_validation(hdus: fits.HDUList) -> Validation | None:
+    """Return the validation of a model's file; None where there is none."""
+    if "VALIDATION" not in hdus:
+        return None
+    table = hdus["VALIDATION"]
+    vectors = {name: np.array(table.data[name.upper()], dtype=np.float64) for name in _VECTORS}
+    vectors = {name: values.reshape(len(table.data), -1) for name, values in vectors.items()}
+    n_labels = vectors["labels"].shape[1]
+    return Validation(
+        fold=np.array(table.data["FOLD"], dtype=np.intp),
+        truth=vectors["truth"],
+        labels=vectors["labels"],
+        covariance=vectors["covariance"].reshape(-1, n_labels, n_labels),
+        **{name: np.array(table.data[name.upper()], dtype=np.float64) for name in _NUMBERS},
+        n_freedom=np.array(table.data["N_FREEDOM"], dtype=np.intp),
+        flags=np.array(table.data["FLAGS"], dtype=np.int64),
+        beyond=np.array(hdus["BEYOND"].data, dtype=np.float64),
+        corrected=bool(table.header["CORRECT"]),
+        n_components=int(table.header["NCOMP"]),
+        trials=_trials(hdus["TRIALS"].data) if "TRIALS" in hdus else (),
+    )
+
+
+def _trial_columns(trials: tuple[Trial, ...]) -> list[fits.Column]:
+    ratio = np.array([trial.ratio for trial in trials])
+    return [
+        _column("COMPONENTS", "K", np.array([trial.n_components for trial in trials])),
+        _column("CORRECTED", "L", np.array([trial.corrected for trial in trials])),
+        _column("RATIO", f"{ratio.shape[1]}D", ratio),
+    ]
+
+
+def _trials(table: np.recarray) -> tuple[Trial, ...]:
+    return tuple(
+        Trial(int(count), bool(corrected), tuple(float(value) for value in np.atleast_1d(ratio)))
+        for count, corrected, ratio in zip(table["COMPONENTS"], table["CORRECTED"], table["RATIO"], strict=True)
+    )
+
+
+def _column(name: str, kind: str, values: NDArray[np.generic]) -> fits.Column:
+    from astropy.io import fits
+
+    return fits.Column(name, kind, array=values)

@@ -31,6 +31,7 @@ from apogee_labels.cannon.io.normalized_file import (
     product_bytes,
     visit_type,
 )
+from apogee_labels.core.arrays import Floats, Indices
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.files import atomic_write
 from apogee_labels.fits.checked import read_checked
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from apogee_labels.apogee.spectra.apstar import ApStar, Visit
 
-Floats = NDArray[np.float64]
 Provenance = Mapping[str, str | int | float]
 
 _STRUCTURE = {"SIMPLE", "BITPIX", "NAXIS", "EXTEND", "CHECKSUM", "DATASUM", ""}
@@ -218,7 +218,7 @@ def _visit_rows(visits: list[Visit], step: int) -> NDArray[Any]:
     return np.array(rows, dtype=visit_type(max(1, *map(len, files))))
 
 
-def _visits_of(star: ApStar, rows: NDArray[np.intp]) -> list[Visit]:
+def _visits_of(star: ApStar, rows: Indices) -> list[Visit]:
     """Return the visits of these rows, in their order."""
     by_row = {visit.row: visit for visit in star.visits if visit.row is not None}
     return [by_row[int(row)] for row in rows]

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.grid import LOG_START, LOG_STEP, N_PIXELS
+from apogee_labels.core.arrays import Floats
 from apogee_labels.fits.checksum import COMPLETE, checksum_text, ones_sum
 from apogee_labels.fits.header import BLOCK, CARD, find_plain
 
 if TYPE_CHECKING:
     from astropy.io.fits.header import Header
 
-Floats = NDArray[np.float64]
 Card = tuple[str, str | int | float | bool, str]
 """Keyword, value and comment."""
 

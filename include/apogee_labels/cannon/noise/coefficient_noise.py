@@ -22,9 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Bools, Floats
 
 LARGEST_SHARE = 0.7
 """Share w of a direction's information that may be taken for the coefficients' noise."""
@@ -54,9 +53,7 @@ class CoefficientNoise:
         return np.tensordot(weighted, self.modes, axes=1)
 
 
-def corrected(
-    terms: Floats, jacobian: Floats, fisher: Floats, excess: Floats, usable: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
+def corrected(terms: Floats, jacobian: Floats, fisher: Floats, excess: Floats, usable: Bools) -> tuple[Floats, Floats]:
     """One local step from the minimum of chi-square to that without the coefficients' noise.
 
     Parameters
@@ -87,7 +84,7 @@ def corrected(
     return np.where(usable[:, None], step, 0.0), covariance
 
 
-def _directions(fisher: Floats, excess: Floats, usable: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _directions(fisher: Floats, excess: Floats, usable: Bools) -> tuple[Floats, Floats]:
     """Generalised eigenvectors U of (D, H) with U'HU = 1, as columns, shape (n, L, L), and their eigenvalues (n, L)."""
     unit = np.eye(fisher.shape[1])
     scale = np.sqrt(np.where(usable[:, None], np.einsum("nll->nl", fisher), 1.0))

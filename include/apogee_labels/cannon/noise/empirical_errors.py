@@ -11,9 +11,8 @@ of a fold; a margin of some per cent stands for that.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 OUTLIER = 10.0
 """Robust standard deviations beyond which a star is left out: a wrong training label, a binary."""

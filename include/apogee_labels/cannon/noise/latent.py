@@ -16,13 +16,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.training.scatter import weights
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 MOST_STARS = 2_000
 """Stars up to which the principal components come from a dense decomposition, which takes the cube of their number."""

@@ -13,13 +13,9 @@ covariances are kept far better than the sample alone would have them.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 MODES = 4
 """Modes that are kept: sums over pixels are then right to a few thousandths."""
@@ -103,7 +99,7 @@ class NoiseModes:
         return CoefficientNoise(self._amplitudes, self._modes.modes())
 
 
-def _place(terms: Bools) -> tuple[NDArray[np.intp], ...]:
+def _place(terms: Bools) -> tuple[Indices, ...]:
     return np.ix_(np.arange(MODES), np.flatnonzero(terms), np.flatnonzero(terms))
 
 

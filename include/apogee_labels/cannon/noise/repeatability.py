@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Floats, Indices
 
 LEAST = 10
 """Fewest values of a bin in signal-to-noise: the rms of 10 is known to a quarter."""

@@ -10,8 +10,7 @@ from apogee_labels.cannon.plots.chi_square import chi_square_distribution
 from apogee_labels.cannon.plots.error_snr import error_against_snr
 from apogee_labels.cannon.plots.held_out import NothingToPlotError
 from apogee_labels.cannon.plots.pages import write_plots
-from apogee_labels.cannon.plots.scatter import scatter_spectrum
-from apogee_labels.cannon.plots.theta import theta_spectra
+from apogee_labels.cannon.plots.spectra import scatter_spectrum, theta_spectra
 
 __all__ = [
     "NothingToPlotError",

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.noise.empirical_errors import MAD
 from apogee_labels.cannon.noise.repeatability import rms
 from apogee_labels.cannon.plots.held_out import some, validation_of
-from apogee_labels.cannon.plots.style import BLACK, COLOR_SCALE, columns_for, fixed, log_ticks, panels, place, unit
+from apogee_labels.cannon.plots.style import BLACK, COLOR_SCALE, columns_for, fixed, log_ticks, panels, place
+from apogee_labels.core.arrays import Floats
+from apogee_labels.core.labels import with_unit
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from apogee_labels.cannon.model import CannonModel
-
-Floats = NDArray[np.float64]
 
 
 class Agreement(NamedTuple):
@@ -54,8 +53,8 @@ def one_to_one(model: CannonModel) -> Figure:
     figure = panels(titles, columns=columns, panel_height=1200 // max(columns, 2), title=title)
     for k, name in enumerate(model.label_names):
         _add_panel(figure, known[:, k], found[:, k], snr, place(k, columns))
-        figure.update_xaxes(title_text=f"training {name} ({unit(name)})", **place(k, columns))
-        figure.update_yaxes(title_text=f"held-out {name} ({unit(name)})", **place(k, columns))
+        figure.update_xaxes(title_text=f"training {with_unit(name)}", **place(k, columns))
+        figure.update_yaxes(title_text=f"held-out {with_unit(name)}", **place(k, columns))
     figure.update_layout(coloraxis=_color_axis(snr), showlegend=False)
     return figure
 
@@ -66,7 +65,7 @@ def _title(name: str, found: Agreement) -> str:
     bias, scatter, robust = (fixed(value, decimals) for value in found)
     sign = "+" if round(found.bias, decimals) > 0.0 else ""
     text = f"bias {sign}{bias}, rms {scatter}, robust {robust}"
-    return f'<b>{name}</b> ({unit(name)})<br><span style="font-size:14px">{text}</span>'
+    return f'<b>{name}</b>{with_unit(name).removeprefix(name)}<br><span style="font-size:14px">{text}</span>'
 
 
 def _add_panel(figure: Figure, known: Floats, found: Floats, snr: Floats, where: dict[str, int]) -> None:

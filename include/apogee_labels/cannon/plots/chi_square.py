@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.plots.held_out import some, validation_of
 from apogee_labels.cannon.plots.style import BLACK, BLUE, ORANGE, VERMILLION, finish, log_ticks, number
+from apogee_labels.core.arrays import Floats, Indices
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from apogee_labels.cannon.model import CannonModel
 
-Floats = NDArray[np.float64]
 BINS = 50
 _OVERFLOW = 99.0  # percentile of the stars beyond which they are counted together
 _WIDE = 5.0  # standard deviations of the expected distribution that are always in view
@@ -67,7 +66,7 @@ def _cumulative(reduced: Floats, n_freedom: float) -> Floats:
     return np.asarray(chdtr(n_freedom, n_freedom * reduced))
 
 
-def _bars(edges: Floats, count: NDArray[np.intp], beyond: int) -> Figure:
+def _bars(edges: Floats, count: Indices, beyond: int) -> Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure(layout={"bargap": 0.0, "barmode": "overlay"})
@@ -91,7 +90,7 @@ def _add_expected(figure: Figure, edges: Floats, expected: Floats, n_freedom: fl
     figure.add_scatter(x=centre, y=steps, mode="lines", line=line, name=name, hovertemplate="%{x:.3f}: %{y:.1f}")
 
 
-def _count_axis(count: NDArray[np.intp], expected: Floats) -> dict[str, Any]:
+def _count_axis(count: Indices, expected: Floats) -> dict[str, Any]:
     """A linear axis, or a logarithmic one where the narrow expected distribution would press the stars flat."""
     highest, tops = max(count.max(), expected.max()), (count.max(), expected.max())
     if min(tops) and highest < _FAR * min(tops):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.noise.repeatability import Repeats, SnrBins, SnrScatter, median, rms, scatter_by_snr
 from apogee_labels.cannon.plots.held_out import some, validation_of
@@ -18,15 +17,14 @@ from apogee_labels.cannon.plots.style import (
     log_ticks,
     panels,
     place,
-    unit,
 )
+from apogee_labels.core.arrays import Floats, Indices
+from apogee_labels.core.labels import with_unit
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from apogee_labels.cannon.model import CannonModel
-
-Floats = NDArray[np.float64]
 
 
 class _Curve(NamedTuple):
@@ -36,7 +34,7 @@ class _Curve(NamedTuple):
     snr: Floats
     values: Floats
     style: dict[str, Any]
-    numbers: NDArray[np.intp] | None = None  # the values are an rms of so many
+    numbers: Indices | None = None  # the values are an rms of so many
 
 
 def error_against_snr(model: CannonModel, repeats: Repeats | None = None) -> Figure:
@@ -70,7 +68,7 @@ def error_against_snr(model: CannonModel, repeats: Repeats | None = None) -> Fig
     figure = panels(titles, columns=columns, panel_height=420, title="Errors of the labels against signal-to-noise")
     for k, name in enumerate(model.label_names):
         _add_panel(figure, curves, k, place(k, columns))
-        figure.update_yaxes(title_text=f"error of {name} ({unit(name)})", **place(k, columns))
+        figure.update_yaxes(title_text=f"error of {with_unit(name)}", **place(k, columns))
     return figure
 
 

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from apogee_labels.core.arrays import Bools
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
-
-Floats = NDArray[np.float64]
+    from apogee_labels.cannon.validation.validation import Validation
 
 
 class NothingToPlotError(ValueError):
     """The model, or the table, does not hold what the plot shows; the message says what to do."""
-
-
-class Validation(Protocol):
-    """Results of N held-out stars, in the order of the model's training labels; a star without a fit is NaN."""
-
-    @property
-    def labels(self) -> Floats:
-        """Shape (N, L)."""
-
-    @property
-    def raw_errors(self) -> Floats:
-        """Formal errors, shape (N, L)."""
-
-    @property
-    def errors(self) -> Floats:
-        """Errors with their empirical part, shape (N, L)."""
-
-    @property
-    def reduced_chi_sq(self) -> Floats:
-        """Shape (N,)."""
-
-    @property
-    def n_freedom(self) -> NDArray[np.integer] | Floats:
-        """Degrees of freedom of each chi-square, shape (N,)."""
-
-    @property
-    def snr(self) -> Floats:
-        """Shape (N,)."""
 
 
 def validation_of(model: CannonModel) -> Validation:
@@ -53,13 +23,12 @@ def validation_of(model: CannonModel) -> Validation:
     NothingToPlotError
         It has none.
     """
-    found: Validation | None = getattr(model, "validation", None)
-    if found is None:
+    if model.validation is None:
         raise NothingToPlotError("The model holds no results of stars it was not trained on: train with validation.")
-    return found
+    return model.validation
 
 
-def some(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def some(good: Bools) -> Bools:
     """Return which stars can be plotted, shape (N,).
 
     Raises

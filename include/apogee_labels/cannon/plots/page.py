@@ -2,60 +2,63 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from apogee_labels.core.files import atomic_write
+from apogee_labels.cannon.plots.held_out import NothingToPlotError
+from apogee_labels.core.files import atomic_write, write_if_changed
+from apogee_labels.core.settings import PACKAGE
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from plotly.graph_objects import Figure
 
 SCRIPT = "plotly.min.js"
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-body {{ font: 16px/1.5 Arial, Helvetica, "Liberation Sans", sans-serif; color: #222; }}
-body {{ max-width: 1500px; margin: 0 auto; padding: 16px; }}
-h1 {{ font-size: 26px; margin: 0; }}
-figure {{ margin: 12px 0 40px; }}
-figcaption {{ margin-left: 12px; }}
-th, td {{ padding: 2px 20px 2px 0; text-align: left; vertical-align: top; }}
-</style>
-<script src="{script}"></script>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
+
+class DrawnPlot(NamedTuple):
+    """A plot as a part of a page; `missing` says why there is none."""
+
+    name: str
+    caption: str
+    html: str = ""
+    title: str = ""
+    missing: str = ""
 
 
-def figure_element(figure: Figure, name: str, caption: str) -> str:
-    """Return a figure, by a name that is unique in its page, and its caption (HTML) as HTML."""
+def draw(name: str, caption: str, make: Callable[[], Figure]) -> DrawnPlot:
+    """Draw a plot, by a name that is unique in its page, with its caption."""
     from plotly.io import to_html
 
-    drawn = to_html(figure, full_html=False, include_plotlyjs=False, div_id=name, config={"displaylogo": False})
-    return f"<figure>\n{drawn}\n<figcaption>{caption}</figcaption>\n</figure>"
+    try:
+        figure = make()
+    except NothingToPlotError as reason:
+        return DrawnPlot(name, caption, missing=str(reason))
+    html = to_html(figure, full_html=False, include_plotlyjs=False, div_id=name, config={"displaylogo": False})
+    return DrawnPlot(name, caption, html, figure.layout.title.text or "")
 
 
-def write_page(path: Path, title: str, body: str) -> None:
-    """Write a page, atomically; its script is to lie beside it (:func:`write_script`)."""
+def write_page(path: Path, template: str, **values: object) -> None:
+    """Write a page, atomically, from a template of the package's ``data/templates``; everything is escaped but the plots.
+
+    Its script is to lie beside it (:func:`write_script`).
+    """
     with atomic_write(path) as temporary:
-        temporary.write_text(_PAGE.format(title=escape(title), script=SCRIPT, body=body), encoding="utf-8")
+        temporary.write_text(_templates().get_template(template).render(script=SCRIPT, **values), encoding="utf-8")
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader
+
+    loader = FileSystemLoader(PACKAGE / "data" / "templates")
+    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 def write_script(folder: Path) -> None:
     """Put plotly's script into a folder, unless it is there already."""
     from plotly.offline import get_plotlyjs
 
-    path, content = folder / SCRIPT, get_plotlyjs().encode()
-    if path.is_file() and path.read_bytes() == content:
-        return
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    write_if_changed(folder / SCRIPT, lambda path: path.write_text(get_plotlyjs(), encoding="utf-8"))

@@ -102,14 +102,6 @@ def columns_for(count: int) -> int:
     return 2 if count in (2, 4) else min(count, 3)
 
 
-def unit(label: str) -> str:
-    """Unit of a label by its name; what has none there is logarithmic: dex."""
-    from apogee_labels.fits.tables import LABEL_UNITS
-
-    known = LABEL_UNITS.get(label.upper())
-    return "dex" if known is None else str(known).replace(" ", "")
-
-
 def number(value: float, digits: int = 3) -> str:
     """Write a number with so many significant digits, never as a power of ten: ``1,240``, ``0.0123``."""
     if value == 0.0 or not np.isfinite(value):

@@ -13,11 +13,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from apogee_labels.core.arrays import Bools, Floats
 
 TOLERANCE = 1e-9
 """Share of the penalty's strength by which a gradient may miss the conditions of the optimum, beyond rounding."""

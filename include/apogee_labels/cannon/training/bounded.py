@@ -10,12 +10,10 @@ are worked on each alone, by a search that treats a bound as it does the kink of
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from apogee_labels.cannon.training.active_set import Penalty, objective, optimum, pull
-from apogee_labels.cannon.training.lasso import MANY_TERMS, gradient_scale, lasso, strengths, unbounded
-
-Floats = NDArray[np.float64]
+from apogee_labels.cannon.training.active_set import Penalty, objective, optimum
+from apogee_labels.cannon.training.lasso import MANY_TERMS, lasso, strengths, unbounded
+from apogee_labels.core.arrays import Floats
 
 
 def bounded(
@@ -51,9 +49,9 @@ def bounded(
     strength = strengths(regularization, len(moment))
     check_bounds(lower, upper, moment.shape[1])
     theta = _without_bounds(normal, moment, strength, start)
-    penalties = _penalties(strength, lower, upper)
+    of_all = penalties(strength, lower, upper)
     for pixel in np.flatnonzero(~((theta >= lower) & (theta <= upper)).all(axis=1)):
-        penalty = Penalty(*(part[pixel] for part in penalties))
+        penalty = Penalty(*(part[pixel] for part in of_all))
         nearest = np.where(np.isnan(theta[pixel]), start[pixel], theta[pixel])
         theta[pixel] = _within_bounds(normal[pixel], moment[pixel], penalty, (nearest, start[pixel]))
     return theta
@@ -72,22 +70,7 @@ def check_bounds(lower: Floats, upper: Floats, n_terms: int) -> None:
         )
 
 
-def kkt_residual(
-    normal: Floats, moment: Floats, regularization: float | Floats, lower: Floats, upper: Floats, theta: Floats
-) -> Floats:
-    """How far each pixel is from the optimality conditions, shape (P,): infinite outside the bounds.
-
-    Within them, the largest gradient that pulls a coefficient where it may go, as a share of
-    :func:`apogee_labels.cannon.training.lasso.gradient_scale`.
-    """
-    strength = strengths(regularization, len(moment))
-    gradient = 2.0 * (np.einsum("pij,pj->pi", normal, theta) - moment)
-    pulls = np.abs(pull(gradient, _penalties(strength, lower, upper), theta)).max(axis=1)
-    inside = ((theta >= lower) & (theta <= upper)).all(axis=1)
-    return np.where(inside, pulls / gradient_scale(moment, strength), np.inf)
-
-
-def _penalties(strength: Floats, lower: Floats, upper: Floats) -> Penalty:
+def penalties(strength: Floats, lower: Floats, upper: Floats) -> Penalty:
     """The penalty and the bounds of all pixels, each of shape (P, T)."""
     free = unbounded(strength, len(lower))
     return Penalty(free.strength, *(np.broadcast_to(bound, free.strength.shape) for bound in (lower, upper)))

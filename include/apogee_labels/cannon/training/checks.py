@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from apogee_labels.cannon.usable_pixels import GREATEST_IVAR, HUGE
+from apogee_labels.cannon.bad_pixels import GREATEST_IVAR, HUGE
 from apogee_labels.cannon.vectorizer import PERCENTILES, PolynomialVectorizer
+from apogee_labels.core.arrays import Bools, Floats
 from apogee_labels.core.errors import BadInputError, Reason
-
-Floats = NDArray[np.float64]
 
 CONDITION = 3e4
 """Largest ratio of the singular values of the terms (columns of unit length) that still counts as determined: normal
@@ -113,7 +111,7 @@ def check_labels(labels: Floats, names: Sequence[str]) -> None:
         raise _bad(f"labels {', '.join(involved)} are collinear over the {len(labels)} stars: leave one of them out.")
 
 
-def check_terms(vectorizer: PolynomialVectorizer, labels: Floats, informative: NDArray[np.bool_]) -> None:
+def check_terms(vectorizer: PolynomialVectorizer, labels: Floats, informative: Bools) -> None:
     """More stars with a spectrum than terms, and terms that the stars' labels tell apart."""
     count, terms = int(informative.sum()), vectorizer.n_terms
     if count <= terms:

@@ -14,25 +14,20 @@ Where the terms are many, s2 is found without normal matrices (:mod:`apogee_labe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
 from apogee_labels.cannon.noise.noise_modes import NoiseModes, pieces, sample_of
-from apogee_labels.cannon.training.conditions import Conditions
 from apogee_labels.cannon.training.many_terms import MANY_TERMS, SharedBasis
 from apogee_labels.cannon.training.normal_equations import NormalEquations
 from apogee_labels.cannon.training.pixel_block import Memory, PixelBlock
+from apogee_labels.cannon.training.restrictions import Conditions
 from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.training.solving import inverse, placed
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
-Progress = Callable[[int, int], None]
+from apogee_labels.core.arrays import Bools, Floats, Indices
+from apogee_labels.core.progress import ProgressCallback
 
 METHOD_VERSION = "5"
 """Raised whenever the same training set and parameters would give another model: part of every model's identity."""
@@ -68,7 +63,7 @@ def train_pixels(
     order: int,
     regularization: float | Floats,
     rule: ScatterRule,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     scores: Floats | None = None,
     s2: Floats | None = None,
     allowed: Bools | None = None,

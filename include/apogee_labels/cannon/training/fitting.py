@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from apogee_labels.cannon.io.model_checks import HIGHEST_ORDER
-from apogee_labels.cannon.passes import Passes, Progress
-from apogee_labels.cannon.restrictions import Bounds, Censors
+from apogee_labels.cannon.io.model_parts import HIGHEST_ORDER
 from apogee_labels.cannon.training.checks import check_labels, check_measured, check_terms
 from apogee_labels.cannon.training.coefficients import METHOD_VERSION, STARS_PER_TERM
+from apogee_labels.cannon.training.restrictions import Bounds, Censors
 from apogee_labels.cannon.training.trainer import Fit, Trainer
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.validation.cross_validation import (
@@ -26,10 +25,11 @@ from apogee_labels.cannon.validation.cross_validation import (
 )
 from apogee_labels.cannon.validation.validation import Validation
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_bytes
+from apogee_labels.core.progress import PassProgress, ProgressCallback
 
-Floats = NDArray[np.float64]
 LEAST_HELD_OUT = 20
 """Stars held back that must get labels; a validation of fewer says nothing."""
 
@@ -60,7 +60,7 @@ def prepared(
 
 
 def train_and_validate(
-    trainer: Trainer, latent_components: int | None, *, validate: bool, progress: Progress | None = None
+    trainer: Trainer, latent_components: int | None, *, validate: bool, progress: ProgressCallback | None = None
 ) -> tuple[Fit, Validation | None]:
     """Fit a training set, choose the options by validation when that is asked for and possible.
 
@@ -75,7 +75,7 @@ def train_and_validate(
     validate = validate and worth_validating(n_stars, n_terms)
     counts = _counts(trainer, latent_components, validate=validate)
     n_fits = len({0, *counts})
-    passes = Passes(progress, len(trainer.training_set.wavelength), n_fits + validate * FOLDS)
+    passes = PassProgress(progress, len(trainer.training_set.wavelength), n_fits + validate * FOLDS)
     plain = trainer.fit(progress=passes.within)
     if not np.isfinite(plain.s2).any():
         message = "no pixel has enough stars with weight for the terms of the model: check ivar, or add stars."

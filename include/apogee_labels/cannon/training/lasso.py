@@ -12,13 +12,9 @@ only what is not zero are then so much smaller that they outweigh the batch.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from apogee_labels.cannon.training.active_set import TOLERANCE, Penalty, optimum, pull, rounding
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.cannon.training.active_set import TOLERANCE, Penalty, optimum, rounding
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 SWEEPS = 8
 """Sweeps of coordinate descent that find most signs from any start."""
@@ -86,20 +82,6 @@ def unbounded(strength: Floats, n_terms: int) -> Penalty:
     each = np.repeat(np.asarray(strength)[..., None], n_terms, axis=-1)
     each[..., 0] = 0.0
     return Penalty(each, np.full_like(each, -np.inf), np.full_like(each, np.inf))
-
-
-def kkt_residual(normal: Floats, moment: Floats, regularization: float | Floats, theta: Floats) -> Floats:
-    """How far each pixel is from the optimality conditions, shape (P,), as a share of :func:`gradient_scale`."""
-    strength = strengths(regularization, len(moment))
-    gradient = 2.0 * (np.einsum("pij,pj->pi", normal, theta) - moment)
-    pulls = pull(gradient, unbounded(strength, moment.shape[1]), theta)
-    return np.asarray(np.abs(pulls).max(axis=1) / gradient_scale(moment, strength))
-
-
-def gradient_scale(moment: Floats, strength: Floats) -> Floats:
-    """What a gradient is measured by, shape (P,): Lambda, without one the largest at theta = 0, without that 1."""
-    scale = np.where(strength > 0.0, strength, 2.0 * np.abs(moment).max(axis=1))
-    return np.where(scale > 0.0, scale, 1.0)
 
 
 def descend(normal: Floats, moment: Floats, regularization: float | Floats, theta: Floats, sweeps: int) -> None:

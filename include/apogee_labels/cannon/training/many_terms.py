@@ -11,12 +11,9 @@ terms.  Residuals and leverages give s2; the coefficients are then solved for ex
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.training.scatter import Moves, ScatterRule, ScatterSearch
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+from apogee_labels.core.arrays import Floats, Singles
 
 MANY_TERMS = 32
 """Number of terms from which this way is taken, if there are ``STARS_PER_TERM`` stars for each."""

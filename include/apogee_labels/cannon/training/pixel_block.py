@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from apogee_labels.cannon.training.conditions import Conditions
 from apogee_labels.cannon.training.lasso import SWEEPS
 from apogee_labels.cannon.training.many_terms import SharedBasis
 from apogee_labels.cannon.training.normal_equations import NormalEquations
+from apogee_labels.cannon.training.restrictions import Conditions
 from apogee_labels.cannon.training.scatter import Moves, ScatterRule, ScatterSearch
 from apogee_labels.cannon.training.solving import free_terms, inverse, least_squares, optimum, undetermined
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
 _ROUNDS, _HOLD, _FIRST_STEPS, _STEPS = 25, 4, 3, 2
 

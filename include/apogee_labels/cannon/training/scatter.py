@@ -20,11 +20,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Bools = NDArray[np.bool_]
+from apogee_labels.core.arrays import Bools, Floats, Singles
 
 PRECISION = 1e-3
 """Share of its standard error by which s2 may still move."""

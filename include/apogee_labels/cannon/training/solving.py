@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
 from apogee_labels.cannon.training.lasso import SWEEPS, lasso, masked
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from apogee_labels.core.arrays import Bools, Floats
 
 SINGULAR = 1e-13
 """Reciprocal condition (of the matrix with unit diagonal) below which a pixel's stars do not determine its coefficients."""

@@ -6,19 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
 from apogee_labels.cannon.noise.latent import Residuals, latent_scores, residuals
-from apogee_labels.cannon.training.coefficients import Progress, train_pixels
+from apogee_labels.cannon.training.coefficients import train_pixels
 from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices
+from apogee_labels.core.progress import ProgressCallback
 
 
 class Fit(NamedTuple):
@@ -66,7 +61,7 @@ class Trainer:
         scores: Floats | None = None,
         stars: Bools | None = None,
         s2: Floats | None = None,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Fit:
         """Train once.
 

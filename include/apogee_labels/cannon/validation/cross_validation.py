@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.inference import Engine, Inference, Options
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder
@@ -26,10 +25,8 @@ from apogee_labels.cannon.noise.empirical_errors import MAD, beyond_formal
 from apogee_labels.cannon.noise.latent import Residuals
 from apogee_labels.cannon.training.trainer import Fit, Trainer
 from apogee_labels.cannon.validation.validation import Trial, Validation
+from apogee_labels.core.arrays import Bools, Floats, Indices
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 Step = Callable[[], None]
 
 CANDIDATES = (4, 8)
@@ -162,14 +159,7 @@ def _validation(fold: Indices, held_out: Mapping[tuple[int, bool], _HeldOut]) ->
     ways = [held_out.get((count, way), chosen) for way in (False, True)]
     return Validation(
         fold=fold,
-        truth=chosen.truth,
-        labels=chosen.labels,
-        covariance=chosen.covariance,
-        chi_sq=chosen.chi_sq,
-        n_freedom=chosen.n_freedom,
-        unexplained=chosen.unexplained,
-        snr=chosen.snr,
-        flags=chosen.flags,
+        **vars(chosen),
         beyond=np.stack([beyond_formal(way.residuals, way.covariance) for way in ways]),
         corrected=corrected,
         n_components=count,

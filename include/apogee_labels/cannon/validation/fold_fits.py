@@ -11,22 +11,18 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.monomials import monomials
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
 from apogee_labels.cannon.noise.noise_modes import Modes
-from apogee_labels.cannon.training.coefficients import BLOCK, Progress, least_stars
-from apogee_labels.cannon.training.conditions import Conditions
+from apogee_labels.cannon.training.coefficients import BLOCK, least_stars
 from apogee_labels.cannon.training.lasso import SWEEPS
 from apogee_labels.cannon.training.normal_equations import NormalEquations
 from apogee_labels.cannon.training.pixel_block import Memory, PixelBlock
+from apogee_labels.cannon.training.restrictions import Conditions
 from apogee_labels.cannon.training.solving import inverse, optimum, undetermined
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
-
+from apogee_labels.core.arrays import Bools, Floats, Indices
+from apogee_labels.core.progress import ProgressCallback
 
 MODE_PIXELS = 1000
 """Pixels, or somewhat more, in which the covariances of the coefficients without a fold are made."""
@@ -55,7 +51,7 @@ def fold_fits(
     allowed: Bools | None = None,
     bounds: Floats | None = None,
     noise: CoefficientNoise | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> FoldFits:
     """Train without each fold's stars.
 
@@ -112,7 +108,7 @@ def path_fits(
     s2: Floats,
     allowed: Bools | None = None,
     bounds: Floats | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Floats:
     """Train once for each strength of the penalty, and without each fold's stars if there are any.
 
@@ -187,7 +183,7 @@ def _parts(
     order: int,
     s2: Floats,
     conditions: Conditions,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> Iterator[_Part]:
     """All pixels, a few at a time."""
     stars, segments = _segments(len(flux), folds)

@@ -20,26 +20,22 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.inference import Engine, Options
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder
-from apogee_labels.cannon.passes import Passes, Progress
 from apogee_labels.cannon.regridding import same_grid
-from apogee_labels.cannon.restrictions import Bounds, Censors, censored_terms, term_bounds
 from apogee_labels.cannon.threads import single_threaded
 from apogee_labels.cannon.training.coefficients import BLOCK
 from apogee_labels.cannon.training.fitting import prepared
+from apogee_labels.cannon.training.restrictions import Bounds, Censors, censored_terms, term_bounds
 from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.training.trainer import Trainer
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.validation.cross_validation import deal
 from apogee_labels.cannon.validation.fold_fits import path_fits
+from apogee_labels.core.arrays import Bools, Floats, Indices
 from apogee_labels.core.errors import BadInputError, Reason
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from apogee_labels.core.progress import PassProgress, ProgressCallback
 
 MOST_BYTES = 1_000_000_000
 """Memory that whole models may take, for labels to be inferred from them."""
@@ -98,7 +94,7 @@ def choose_regularization(
     bounds: Bounds | None = None,
     scatter_rule: ScatterRule | str = ScatterRule.RESTRICTED,
     infer: bool = True,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> RegularizationPath:
     """Try strengths of the L1 penalty on stars that the models have not seen.
 
@@ -131,7 +127,7 @@ def choose_regularization(
     path, held = _checked(strengths), _held(chosen, validation_set)
     if infer:
         _check_size(len(path), len(held), len(chosen.wavelength), vectorizer.n_terms)
-    passes = Passes(progress, len(chosen.wavelength), 2 + infer * len(held))
+    passes = PassProgress(progress, len(chosen.wavelength), 2 + infer * len(held))
     s2 = trainer.fit(progress=passes.within).s2
     trial = _Trial(trainer, path, held, s2, keep=infer)
     for pixels in trial.pieces():
@@ -191,7 +187,7 @@ class _Trial:
                 residual = flux - self.designs[number] @ coefficients.T
                 total += np.einsum("np,np,np->n", weight, residual, residual)
 
-    def errors_of_labels(self, passes: Passes) -> tuple[Floats, Floats] | tuple[None, None]:
+    def errors_of_labels(self, passes: PassProgress) -> tuple[Floats, Floats] | tuple[None, None]:
         """Bias and rms of the labels of the stars held back, both (S, L); None without the models."""
         if self.theta is None:
             return None, None

@@ -27,22 +27,19 @@ from typing import TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from apogee_labels.cannon.bad_pixels import mask_impossible, unmasked
 from apogee_labels.cannon.continuum.normalization import detector_pixels
-from apogee_labels.cannon.masked import unmasked
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
-from apogee_labels.cannon.passes import Progress
 from apogee_labels.cannon.regridding import same_grid
-from apogee_labels.cannon.restrictions import censored_terms, term_bounds
 from apogee_labels.cannon.threads import single_threaded
 from apogee_labels.cannon.training.fitting import check_regularization
+from apogee_labels.cannon.training.restrictions import censored_terms, term_bounds
 from apogee_labels.cannon.training.trainer import Fit, Trainer
 from apogee_labels.cannon.training_set import TrainingSet
-from apogee_labels.cannon.usable_pixels import mend
+from apogee_labels.core.arrays import Floats, Indices
+from apogee_labels.core.progress import ProgressCallback
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 Counts = NDArray[np.int16]
 
 LEAST_BLOCKS = 4
@@ -95,7 +92,7 @@ def bootstrap(
     *,
     block: int = 25,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     **options: Unpack[InferenceOptions],
 ) -> Resampled:
     """Errors of labels from the residuals of each spectrum, by resampling its pixels.
@@ -138,7 +135,7 @@ def bootstrap(
     used = np.zeros(len(fluxes), dtype=np.intp)
     for row in range(len(fluxes)):
         star, inverse = fluxes[row].copy(), ivars[row].copy()
-        mend(star[None], inverse[None])
+        mask_impossible(star[None], inverse[None])
         usable = (inverse > 0.0) & model.informative
         weight = np.where(usable, inverse, 0.0) / (1.0 + inverse * s2)
         labels = _resampled_labels(weighted, star, weight, counts, options)
@@ -160,7 +157,7 @@ def jackknife(
     *,
     regularization: float | ArrayLike | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     **options: Unpack[InferenceOptions],
 ) -> Resampled:
     """The part of the labels' errors that comes from the finite training set.

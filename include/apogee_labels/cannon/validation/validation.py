@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats, Indices, Integers
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Validation:
     A star whose spectrum gives no labels has NaN.
     """
 
-    fold: NDArray[np.intp]
+    fold: Indices
     """Which stars were left out together, shape (N,)."""
     truth: Floats
     """Training labels, shape (N, L)."""
@@ -49,13 +48,13 @@ class Validation:
     """Formal covariance of these, shape (N, L, L)."""
     chi_sq: Floats
     """Shape (N,)."""
-    n_freedom: NDArray[np.intp]
+    n_freedom: Indices
     """Shape (N,)."""
     unexplained: Floats
     """Share of the lines that the model leaves unexplained, shape (N,)."""
     snr: Floats
     """Shape (N,)."""
-    flags: NDArray[np.int64]
+    flags: Integers
     """Bits of :class:`apogee_labels.cannon.flags.ResultFlag`, shape (N,)."""
     beyond: Floats
     """Covariance of errors beyond the formal one, without and with the correction for the coefficients' noise, shape (2,

@@ -18,7 +18,7 @@ SPECTRUM = schema.spectrum
 VISIT = schema.visit
 
 
-class Signature(NamedTuple):
+class IndexedStat(NamedTuple):
     """What the index knows of a path: enough to tell whether its file has changed."""
 
     size: int
@@ -42,12 +42,12 @@ class Archive(Subject):
         with self._database.read() as connection:
             return {row.path: ArchiveFile(**as_fields(row)) for row in connection.execute(select(FILE))}
 
-    def signatures(self, paths: Iterable[str]) -> dict[str, Signature]:
+    def stats(self, paths: Iterable[str]) -> dict[str, IndexedStat]:
         """Return what is known of these paths; those never scanned are left out."""
         columns = FILE.c.path, FILE.c.size, FILE.c.mtime_ns, FILE.c.state, FILE.c.digest
         with self._database.read() as connection:
             return {
-                path: Signature(*known)
+                path: IndexedStat(*known)
                 for chunk in chunks(paths)
                 for path, *known in connection.execute(select(*columns).where(FILE.c.path.in_(chunk)))
             }

@@ -22,11 +22,11 @@ from apogee_labels.catalog.queries.current import (
 from apogee_labels.catalog.queries.label_rows import LabelRows, star_by_star, text_widths
 from apogee_labels.catalog.queries.models import Models
 from apogee_labels.catalog.records import ModelRecord, utc_now
+from apogee_labels.core.labels import DEFAULT_LABELS
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-DEFAULT_LABELS = ("TEFF", "LOGG", "FE_H")
 """The label columns of a table when there is no model to say which."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
@@ -17,6 +16,7 @@ from apogee_labels.catalog.queries.current import NEWEST_FIRST, current_contents
 from apogee_labels.catalog.queries.results import in_order
 from apogee_labels.catalog.records import (
     FileState,
+    InForce,
     LabelValue,
     ModelRecord,
     NormalizationRecord,
@@ -35,17 +35,6 @@ BEGINNING = re.compile(rf"[0-9a-f]{{{SHORT},64}}")
 _HOLDER = schema.archive_file.alias("holder")
 _THERE = schema.archive_file.alias("there")
 _LATER = schema.in_force.alias("later")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InForce:
-    """When a model was last put in force, by whom and why; ``until`` is when another one took its place (None: not yet)."""
-
-    name: str
-    since: datetime
-    until: datetime | None
-    decided_by: str
-    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

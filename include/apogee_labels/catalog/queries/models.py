@@ -1,8 +1,8 @@
-"""Which models there are, what was decided about them, and which one is in force."""
+"""Which models there are, what was decided about them, which is in force, and on which stars they are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,24 +10,14 @@ from sqlalchemy import Connection, insert, select
 
 from apogee_labels.catalog.db import schema
 from apogee_labels.catalog.db.database import CatalogError, insert_once
-from apogee_labels.catalog.db.rows import Subject, as_fields, columns_for, row_of
+from apogee_labels.catalog.db.rows import Subject, as_fields, row_of
 from apogee_labels.catalog.queries.products import record_products
-from apogee_labels.catalog.records import ModelRecord, VerdictRecord, WorkKind, utc_now
+from apogee_labels.catalog.records import InForce, ModelRecord, VerdictRecord, WorkKind, utc_now
 from apogee_labels.core.identity import SHORT
 
 MODEL = schema.model
 IN_FORCE = schema.in_force
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InForceRecord:
-    """A model that was put in force under a name; until the next one of that name."""
-
-    name: str
-    model_id: str
-    since: datetime
-    decided_by: str
-    reason: str | None = None
+STAR = schema.reference_star
 
 
 class Models(Subject):
@@ -79,12 +69,21 @@ class Models(Subject):
             found = connection.execute(select(MODEL).order_by(MODEL.c.created, MODEL.c.id)).all()
         return [ModelRecord(**as_fields(row)) for row in found]
 
-    def history(self, name: str | None = None) -> list[InForceRecord]:
-        """Return what was put in force under `name` (default: under any), in the order in which it was."""
-        query = select(*columns_for(InForceRecord, IN_FORCE)).order_by(IN_FORCE.c.id)
+    def history(self, name: str | None = None) -> list[InForce]:
+        """Return the times in force under `name` (default: under any), in the order in which they began."""
+        query = select(IN_FORCE).order_by(IN_FORCE.c.id.desc())
         with self._database.read() as connection:
-            found = connection.execute(query if name is None else query.where(IN_FORCE.c.name == name)).all()
-        return [InForceRecord(**as_fields(row)) for row in found]
+            newest_first = connection.execute(query if name is None else query.where(IN_FORCE.c.name == name)).all()
+        found: list[InForce] = []
+        next_of_name: dict[str, datetime] = {}
+        for row in newest_first:
+            until = next_of_name.get(row.name)
+            found.append(InForce(
+                name=row.name, model_id=row.model_id, since=row.since, until=until,
+                decided_by=row.decided_by, reason=row.reason,
+            ))  # fmt: skip
+            next_of_name[row.name] = row.since
+        return found[::-1]
 
     def put_in_force(self, name: str, model_id: str, decided_by: str, reason: str | None = None) -> bool:
         """Put a model in force under `name`, for a reason; False when it is already.
@@ -125,6 +124,37 @@ class Models(Subject):
         with self._database.read() as connection:
             found = connection.execute(query).all()
         return ModelRecord(**as_fields(found[0])) if len(found) == 1 else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReferenceStar:
+    """A spectrum of a star, under the name of a line of models."""
+
+    name: str
+    normalization_id: str
+    obj: str
+    chosen_at: datetime
+
+
+class ReferenceStars(Subject):
+    """The reference stars of each line of models."""
+
+    def find(self, name: str) -> list[ReferenceStar]:
+        """Return the reference stars of a line of models, in the order of their names."""
+        query = select(STAR).where(STAR.c.name == name).order_by(STAR.c.obj, STAR.c.normalization_id)
+        with self._database.read() as connection:
+            return [ReferenceStar(**as_fields(row)) for row in connection.execute(query)]
+
+    def normalizations(self) -> set[str]:
+        """Return the normalisations of all reference stars, of every line of models."""
+        with self._database.read() as connection:
+            return set(connection.scalars(select(STAR.c.normalization_id)))
+
+    def record(self, stars: Sequence[ReferenceStar]) -> None:
+        """Record reference stars; those that are there stay as they are."""
+        with self._database.write() as connection:
+            for star in sorted(stars, key=lambda star: star.normalization_id):
+                insert_once(connection, STAR, row_of(star, STAR))
 
 
 def _newest(connection: Connection, name: str | None) -> str | None:

@@ -19,7 +19,7 @@ from apogee_labels.core.code_version import code_version
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import short
 from apogee_labels.pipeline.analysis.agreement import compare_results
-from apogee_labels.pipeline.analysis.kept_models import read_kept
+from apogee_labels.pipeline.analysis.model_cache import read_cached
 from apogee_labels.pipeline.analysis.rebuild import read_or_rebuild
 from apogee_labels.pipeline.analysis.result_rows import result_rows
 from apogee_labels.pipeline.analysis.trained_normalization import check_model, recorded_normalization
@@ -69,7 +69,9 @@ def infer_labels(
 
     The first error of a file is raised after the others were recorded.
     """
-    files = [outcome.get() for outcome in infer_files(workspace, normalization_ids, model_id, parameters, again=again)]
+    files = [
+        outcome.unwrap() for outcome in infer_files(workspace, normalization_ids, model_id, parameters, again=again)
+    ]
     return Inferred(tuple(file.result_id for file in files), sum(file.already_complete for file in files))
 
 
@@ -168,7 +170,7 @@ def read_model(workspace: Workspace, model_id: str) -> CannonModel:
         raise BadInputError(
             Reason.BAD_MODEL, f"no model {short(model_id)} in the catalogue: train one with the DAG cannon_training."
         )
-    return read_kept(workspace.model_path(model_id))  # not record.path: the data folder may have moved
+    return read_cached(workspace.model_path(model_id))  # not record.path: the data folder may have moved
 
 
 class _File(NamedTuple):
@@ -200,8 +202,8 @@ class _Run:
         read = [
             attempt(item, partial(self._read, identity, item, known.get(item))) for item, identity in identities.items()
         ]
-        inferred = self._infer(model, [each.get() for each in read if each.fault is None])
-        made = [each.get() for each in inferred if each.fault is None]
+        inferred = self._infer(model, [each.unwrap() for each in read if each.fault is None])
+        made = [each.unwrap() for each in inferred if each.fault is None]
         if compare:
             self._compare(made)
         refused = record_together(made, self.workspace.catalog.results.record_all) if made else []
@@ -228,7 +230,7 @@ class _Run:
         subjects = [file.normalization.id for file in files]
         together = attempt("all", partial(self._results, model, files))
         if together.fault is None:
-            return [Outcome(subject, result) for subject, result in zip(subjects, together.get(), strict=True)]
+            return [Outcome(subject, result) for subject, result in zip(subjects, together.unwrap(), strict=True)]
         if len(files) == 1:
             return [Outcome(subjects[0], fault=together.fault)]
         log.warning("%d files are inferred one by one, for together they are not: %s", len(files), together.fault)

@@ -28,9 +28,15 @@ from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_bytes, short
 from apogee_labels.fits.input_file import read_content
 from apogee_labels.pipeline.analysis.agreement import compare_spectra
-from apogee_labels.pipeline.analysis.regions import keep_regions
+from apogee_labels.pipeline.analysis.regions import store_regions
 from apogee_labels.pipeline.identities import NormalizationParameters, ResultIdentities, normalization_id
-from apogee_labels.pipeline.ingest.registration import Glance, look_at, records_of, register_file, register_unreadable
+from apogee_labels.pipeline.ingest.registration import (
+    FileStat,
+    file_stat,
+    records_of,
+    register_file,
+    register_unreadable,
+)
 from apogee_labels.pipeline.ingest.rejection import record_rejection
 from apogee_labels.pipeline.outcome import Outcome, attempt, record_together
 
@@ -80,7 +86,7 @@ def normalize_file(
         Trouble with the disk or the database that may pass; try again.
     """
     (outcome,) = normalize_files(workspace, [path], parameters, again=again)
-    return outcome.get()
+    return outcome.unwrap()
 
 
 def normalize_files(
@@ -138,7 +144,7 @@ class _Run:
 
     def of(self, paths: Sequence[str | Path]) -> list[Outcome[Normalized]]:
         """Do the files one after the other; some are recorded together."""
-        keep_regions(self.workspace, self.parameters.regions, str(self.parts["regions"]))
+        store_regions(self.workspace, self.parameters.regions, str(self.parts["regions"]))
         self.entries = self.workspace.catalog.archive.indexed(str(path) for path in paths)
         self._look_up({entry.digest for entry in self.entries.values() if entry.digest})
         for path in paths:
@@ -157,8 +163,8 @@ class _Run:
             raise
 
     def _content(self, path: str | Path, started: float) -> Normalized:
-        glance = look_at(path)  # before the content: what is written meanwhile must look changed to the next scan
-        content = self._read(path, glance)
+        stat = file_stat(path)  # before the content: what is written meanwhile must look changed to the next scan
+        content = self._read(path, stat)
         digest = digest_bytes(content)
         identity = normalization_id(digest, self.parts)
         if any(identity == each.normalization.id for each in self.unrecorded.values()):
@@ -166,7 +172,7 @@ class _Run:
         if not self.again and (obj := self._complete(digest)):
             log.info("%s is complete: normalisation %s", obj, short(identity))
             return Normalized(identity, obj, already_complete=True)
-        return self._make(path, glance, self._parse(path, glance, content, digest), started)
+        return self._make(path, stat, self._parse(path, stat, content, digest), started)
 
     def _look_up(self, contents: Collection[str]) -> None:
         """Ask what is known of contents, once for many; what others record meanwhile is done twice, and counted."""
@@ -190,43 +196,41 @@ class _Run:
         product = self.workspace.normalized_path(found.expected.normalization_id)
         return self.stars.get(content) if found.normalization and product.exists() else None
 
-    def _is_indexed(self, path: str, glance: Glance, content: str) -> bool:
+    def _is_indexed(self, path: str, stat: FileStat, content: str) -> bool:
         """Whether the file is on record as it is now, and its content as well."""
         entry = self.entries.get(path)
         if entry is None or entry.state is not FileState.PRESENT or content not in self.stars:
             return False
-        return (entry.size, entry.mtime_ns, entry.digest) == (glance.size, glance.mtime_ns, content)
+        return (entry.size, entry.mtime_ns, entry.digest) == (stat.size, stat.mtime_ns, content)
 
-    def _read(self, path: str | Path, glance: Glance) -> bytes:
+    def _read(self, path: str | Path, stat: FileStat) -> bytes:
         try:
             return read_content(path)
         except BadInputError as fault:
             subject = digest_bytes(b"") if fault.reason is Reason.EMPTY else subject_of_path(str(path))
-            self._reject_unread(path, glance, subject, fault)
+            self._reject_unread(path, stat, subject, fault)
             raise
 
-    def _parse(self, path: str | Path, glance: Glance, content: bytes, digest: str) -> ApStar:
+    def _parse(self, path: str | Path, stat: FileStat, content: bytes, digest: str) -> ApStar:
         try:
             return parse_apstar(content, path=path, digest=digest)
         except BadInputError as fault:
-            self._reject_unread(path, glance, digest, fault)
+            self._reject_unread(path, stat, digest, fault)
             raise
 
-    def _make(self, path: str | Path, glance: Glance, star: ApStar, started: float) -> Normalized:
+    def _make(self, path: str | Path, stat: FileStat, star: ApStar, started: float) -> Normalized:
         from apogee_labels.cannon.io.normalized import read_normalized
 
         before = self._product_before(star.digest) if self.again else None
         try:
             record = make_product(self.workspace, star, self.parameters, self.parts)
         except BadInputError as fault:
-            register_file(self.workspace, path, star, glance)
+            register_file(self.workspace, path, star, stat)
             self._reject(normalization_id(star.digest, self.parts), Stage.NORMALIZE, path, fault)
             raise
         if before is not None:
             compare_spectra(record.id, before, read_normalized(self.workspace.normalized_path(record.id)))
-        news = (
-            () if self._is_indexed(str(path), glance, star.digest) else records_of(self.workspace, path, star, glance)
-        )
+        news = () if self._is_indexed(str(path), stat, star.digest) else records_of(self.workspace, path, star, stat)
         self.unrecorded[len(self.outcomes)] = NormalizedFile(record, *news)
         seconds = time.perf_counter() - started
         log.info("%s: %d row(s) normalised in %.3f s: %s", star.obj, record.n_rows, seconds, short(record.id))
@@ -252,8 +256,8 @@ class _Run:
                 self.outcomes[index] = Outcome(self.outcomes[index].subject, fault=fault)
         self.unrecorded.clear()
 
-    def _reject_unread(self, path: str | Path, glance: Glance, subject: str, fault: BadInputError) -> None:
-        if look_at(path) != glance:
+    def _reject_unread(self, path: str | Path, stat: FileStat, subject: str, fault: BadInputError) -> None:
+        if file_stat(path) != stat:
             raise OSError(f"{path} was written while it was read: it is tried again, and then whole") from fault
         self._reject(subject, Stage.READ, path, fault)
         register_unreadable(self.workspace, path, subject)

@@ -86,10 +86,7 @@ def recorded_parameters(workspace: Workspace, record: NormalizationRecord) -> No
             "that it was made with are not here: put their file where APOGEE_LABELS_CONTINUUM_REGIONS says."
         )
     return NormalizationParameters(
-        regions=regions,
-        length=float(str(recorded["length"])),
-        order=int(str(recorded["order"])),
-        sum_axis=None if recorded["sum_axis"] is None else int(str(recorded["sum_axis"])),
+        regions=regions, **{name: recorded[name] for name in ("length", "order", "sum_axis")}
     )
 
 

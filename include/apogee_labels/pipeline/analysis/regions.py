@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from apogee_labels.pipeline.workspace import Workspace
 
 
-def keep_regions(workspace: Workspace, path: Path, digest: str) -> None:
+def store_regions(workspace: Workspace, path: Path, digest: str) -> None:
     """Keep a copy of a regions file under the digest of its numbers, unless there is one."""
     kept = _kept(workspace, digest)
     if not kept.exists():

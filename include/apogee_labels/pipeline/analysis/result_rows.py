@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from apogee_labels.catalog.records import LabelValue, ResultRow
 
 if TYPE_CHECKING:
-    from apogee_labels.cannon.inference.inference import Floats, Inference
+    from apogee_labels.cannon.inference.inference import Inference
+    from apogee_labels.core.arrays import Floats
 
 
 def result_rows(

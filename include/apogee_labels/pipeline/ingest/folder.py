@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from apogee_labels.apogee.archive.names import is_star_name
 from apogee_labels.catalog.records import FileState, FileStatus
+from apogee_labels.core.files import path_below
 from apogee_labels.pipeline.identities import ResultIdentities
-from apogee_labels.pipeline.ingest.registration import Glance, look_at, register_arrivals
+from apogee_labels.pipeline.ingest.registration import FileStat, file_stat, register_arrivals
 from apogee_labels.pipeline.nights.night import states_of
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def watched_folder(workspace: Workspace, folder: str | Path) -> Path:
     ValueError
         It lies neither below the archive nor below the data folder, links resolved: a form must not open others.
     """
-    resolved = Path(folder).expanduser().resolve()
     roots = [root.resolve() for root in (workspace.settings.data_dir, workspace.settings.sas_base_dir)]
-    if not any(resolved.is_relative_to(root) for root in roots):
+    resolved = path_below(folder, roots)
+    if resolved is None:
         raise ValueError(
             f"{folder} may not be watched: expected a folder below {' or '.join(str(root) for root in roots)}; "
             "put a folder there."
@@ -61,14 +62,14 @@ def look_at_folder(workspace: Workspace, folder: str | Path, *, settle_time: flo
     settle_time
         Seconds for which a file must not have changed.
     """
-    glances = dict(_glances(watched_folder(workspace, folder)))
-    known = workspace.catalog.archive.signatures(glances)
+    stats = dict(_file_stats(watched_folder(workspace, folder)))
+    known = workspace.catalog.archive.stats(stats)
     new = [
-        path for path, glance in glances.items()
-        if path not in known or known[path].state not in SETTLED or known[path][:2] != glance
+        path for path, stat in stats.items()
+        if path not in known or known[path].state not in SETTLED or known[path][:2] != stat
     ]  # fmt: skip
-    quiet = tuple(path for path in new if _is_quiet(path, glances[path], settle_time))
-    return FolderLook(len(glances), quiet, len(new) - len(quiet))
+    quiet = tuple(path for path in new if _is_quiet(path, stats[path], settle_time))
+    return FolderLook(len(stats), quiet, len(new) - len(quiet))
 
 
 def list_folder(
@@ -78,8 +79,8 @@ def list_folder(
     started = time.perf_counter()
     look = look_at_folder(workspace, folder, settle_time=settle_time)
     register_arrivals(workspace, look.new)
-    glances = dict(_glances(watched_folder(workspace, folder)))
-    entries = workspace.catalog.archive.indexed(glances).values()
+    stats = dict(_file_stats(watched_folder(workspace, folder)))
+    entries = workspace.catalog.archive.indexed(stats).values()
     states = states_of(workspace, entries, identities, model_id)
     due = tuple(sorted(entry.path for entry, state in states.items() if state is FileStatus.DUE))
     log.info(
@@ -89,16 +90,16 @@ def list_folder(
     return due
 
 
-def _glances(folder: Path) -> Iterator[tuple[str, Glance]]:
+def _file_stats(folder: Path) -> Iterator[tuple[str, FileStat]]:
     """Give the files of a folder that have the name of an apStar file, by name; nothing where there is no folder."""
     if not folder.is_dir():
         log.warning("there is no folder %s: make it, or name another", folder)
         return
     for path in sorted(folder.iterdir()):
         if is_star_name(path.name) and path.is_file():
-            yield str(path), look_at(path)
+            yield str(path), file_stat(path)
 
 
-def _is_quiet(path: str, glance: Glance, settle_time: float) -> bool:
+def _is_quiet(path: str, stat: FileStat, settle_time: float) -> bool:
     """Whether a file has not changed for a while, of either side of a clock that is ahead."""
-    return abs(time.time() - glance.mtime_ns / 1e9) >= settle_time
+    return abs(time.time() - stat.mtime_ns / 1e9) >= settle_time

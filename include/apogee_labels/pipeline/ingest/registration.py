@@ -26,39 +26,39 @@ UNKNOWN = "unknown"
 """Telescope of a file that neither its path nor its header tells."""
 
 
-class Glance(NamedTuple):
+class FileStat(NamedTuple):
     """Size in bytes and time stamp in nanoseconds of a file, as they were before its content was read."""
 
     size: int
     mtime_ns: int
 
 
-def look_at(path: str | Path) -> Glance:
+def file_stat(path: str | Path) -> FileStat:
     """Take a file's size and time stamp; zeros where there is none."""
     try:
         stat = Path(path).stat()
     except FileNotFoundError:
-        return Glance(0, 0)
-    return Glance(stat.st_size, stat.st_mtime_ns)
+        return FileStat(0, 0)
+    return FileStat(stat.st_size, stat.st_mtime_ns)
 
 
-def register_file(workspace: Workspace, path: str | Path, star: ApStar, glance: Glance) -> None:
+def register_file(workspace: Workspace, path: str | Path, star: ApStar, stat: FileStat) -> None:
     """Put one file that was read in full on record, as a scan would."""
-    entry, spectrum = records_of(workspace, path, star, glance)
+    entry, spectrum = records_of(workspace, path, star, stat)
     workspace.catalog.spectra.record(spectrum)
     workspace.catalog.archive.index([entry])
 
 
 def records_of(
-    workspace: Workspace, path: str | Path, star: ApStar, glance: Glance
+    workspace: Workspace, path: str | Path, star: ApStar, stat: FileStat
 ) -> tuple[ArchiveFile, SpectrumRecord]:
     """Make the rows of a file that was read in full: that of its path and that of its content."""
     spectrum = spectrum_record(star, str(path), star.digest, workspace)
-    return entry_of(path, spectrum.telescope or UNKNOWN, star.obj, glance, star.digest), spectrum
+    return entry_of(path, spectrum.telescope or UNKNOWN, star.obj, stat, star.digest), spectrum
 
 
 def read_arrival(
-    workspace: Workspace, path: str | Path, is_file: bool, glance: Glance
+    workspace: Workspace, path: str | Path, is_file: bool, stat: FileStat
 ) -> tuple[ArchiveFile, SpectrumRecord | None] | None:
     """Digest a new file and read its header alone; return its rows, or None when it is gone or may not be read.
 
@@ -80,12 +80,12 @@ def read_arrival(
         log.warning("%s: %s; let the worker's user read it", path, fault.strerror)
         return None
     state = FileState.PRESENT if spectrum else FileState.NIGHT_UNKNOWN
-    return entry_of(path, telescope or UNKNOWN, obj, glance, content, state), spectrum
+    return entry_of(path, telescope or UNKNOWN, obj, stat, content, state), spectrum
 
 
 def register_arrivals(workspace: Workspace, paths: Iterable[str | Path]) -> None:
     """Put files that have just come on record by their headers, all in one transaction."""
-    read = [rows for path in paths if (rows := read_arrival(workspace, path, True, look_at(path)))]
+    read = [rows for path in paths if (rows := read_arrival(workspace, path, True, file_stat(path)))]
     workspace.catalog.archive.record_arrivals(
         [spectrum for _, spectrum in read if spectrum], [entry for entry, _ in read]
     )
@@ -93,7 +93,7 @@ def register_arrivals(workspace: Workspace, paths: Iterable[str | Path]) -> None
 
 def register_unreadable(workspace: Workspace, path: str | Path, content: str) -> None:
     """Index a path whose content (its digest) cannot be read as a spectrum; one that is gone is known as gone."""
-    glance = look_at(path)
+    stat = file_stat(path)
     if not Path(path).exists():
         workspace.catalog.archive.mark_gone([str(path)])
     elif Path(path).is_file():
@@ -101,14 +101,14 @@ def register_unreadable(workspace: Workspace, path: str | Path, content: str) ->
         # A scan may have read the header: then its nights are known, and the rest is what is bad.
         state = FileState.PRESENT if workspace.catalog.spectra.get(content) else FileState.NIGHT_UNKNOWN
         telescope = place.telescope or UNKNOWN
-        workspace.catalog.archive.index([entry_of(path, telescope, place.obj, glance, content, state)])
+        workspace.catalog.archive.index([entry_of(path, telescope, place.obj, stat, content, state)])
 
 
 def entry_of(
     path: str | Path,
     telescope: str,
     obj: str,
-    glance: Glance,
+    stat: FileStat,
     content: str | None,
     state: FileState = FileState.PRESENT,
 ) -> ArchiveFile:
@@ -117,8 +117,8 @@ def entry_of(
         path=str(path),
         telescope=telescope,
         obj=obj,
-        size=glance.size,
-        mtime_ns=glance.mtime_ns,
+        size=stat.size,
+        mtime_ns=stat.mtime_ns,
         digest=content,
         state=state,
     )

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 from apogee_labels.catalog.records import ArchiveFile, FileState, SpectrumRecord
 from apogee_labels.fits.content import is_whole
-from apogee_labels.pipeline.ingest.registration import Glance, entry_of, look_at, read_arrival
+from apogee_labels.pipeline.ingest.registration import FileStat, entry_of, file_stat, read_arrival
 
 if TYPE_CHECKING:
     from apogee_labels.apogee.archive.archive import Archive, FoundFile
-    from apogee_labels.catalog.queries.archive import Signature
+    from apogee_labels.catalog.queries.archive import IndexedStat
     from apogee_labels.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -98,15 +98,15 @@ def _scan(workspace: Workspace, archive: Archive, telescope: str, settle_time: f
     n_before = workspace.catalog.archive.count(telescope)
     walk = archive.walk(telescope)
     while chunk := list(islice(walk, CHUNK)):
-        known = workspace.catalog.archive.signatures(found.path for found in chunk)
+        known = workspace.catalog.archive.stats(found.path for found in chunk)
         for found in chunk:
-            signature = known.get(found.path)
-            if _leads_nowhere(found, signature):
+            indexed = known.get(found.path)
+            if _leads_nowhere(found, indexed):
                 continue
             n_seen += 1
-            n_known += signature is not None and signature.state is not FileState.GONE
-            if not _is_unchanged(found, signature):
-                arrivals.open(found, signature)
+            n_known += indexed is not None and indexed.state is not FileState.GONE
+            if not _is_unchanged(found, indexed):
+                arrivals.open(found, indexed)
             progress(n_seen, arrivals.n_changed)
     arrivals.look_again()
     # Each file that was there is one that was seen, or is looked for: most scans look for none.
@@ -120,12 +120,12 @@ def _gone(workspace: Workspace, telescope: str) -> list[str]:
     return [path for path in workspace.catalog.archive.paths(telescope) if not Path(path).exists()]
 
 
-def _leads_nowhere(found: FoundFile, known: Signature | None) -> bool:
+def _leads_nowhere(found: FoundFile, known: IndexedStat | None) -> bool:
     """Whether a link to a content that is on record leads nowhere, perhaps for a moment: it is gone, and not bad."""
     return not found.is_file and known is not None and known.digest is not None and not Path(found.path).exists()
 
 
-def _is_unchanged(found: FoundFile, known: Signature | None) -> bool:
+def _is_unchanged(found: FoundFile, known: IndexedStat | None) -> bool:
     return (
         known is not None
         and known.state in (FileState.PRESENT, FileState.NIGHT_UNKNOWN)
@@ -147,7 +147,7 @@ class _Arrivals:
     suspects: list[tuple[FoundFile, str | None]] = field(default_factory=list)
     """Files that may still be growing, with the content that they had last."""
 
-    def open(self, found: FoundFile, known: Signature | None) -> None:
+    def open(self, found: FoundFile, known: IndexedStat | None) -> None:
         """Take a file into the index, unless it may still be growing: that is looked at again, after the others."""
         last = known.digest if known else None
         # A file that was changed just now is looked at twice though it is whole: it may end where a unit of it does.
@@ -168,7 +168,7 @@ class _Arrivals:
         self._flush()
 
     def _take(self, found: FoundFile, last: str | None) -> None:
-        read = read_arrival(self.workspace, found.path, found.is_file, Glance(found.size, found.mtime_ns))
+        read = read_arrival(self.workspace, found.path, found.is_file, FileStat(found.size, found.mtime_ns))
         if read is None:
             return
         if found.is_file and _has_changed(found):
@@ -184,8 +184,8 @@ class _Arrivals:
         """Know a file as one that is still being written; its star keeps the content that it had last."""
         log.info("%s is still being written: it is left for a later look", found.path)
         self.n_writing += 1
-        keys, glance = self.archive.keys(found.path), Glance(found.size, found.mtime_ns)
-        self._add(entry_of(found.path, keys.telescope, keys.obj, glance, last, FileState.WRITING))
+        keys, stat = self.archive.keys(found.path), FileStat(found.size, found.mtime_ns)
+        self._add(entry_of(found.path, keys.telescope, keys.obj, stat, last, FileState.WRITING))
 
     def _add(self, entry: ArchiveFile) -> None:
         self.entries.append(entry)
@@ -207,7 +207,7 @@ def _age(found: FoundFile) -> float:
 
 
 def _has_changed(found: FoundFile) -> bool:
-    return look_at(found.path) != (found.size, found.mtime_ns)
+    return file_stat(found.path) != (found.size, found.mtime_ns)
 
 
 def _progress(telescope: str) -> Callable[[int, int], None]:

@@ -16,7 +16,6 @@ from apogee_labels.catalog.records import ModelRecord, VerdictOutcome, VerdictRe
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import short
 from apogee_labels.pipeline.analysis.infer import read_model
-from apogee_labels.pipeline.models import training_attempts
 from apogee_labels.pipeline.models.model_report import ModelReport, read_report
 
 if TYPE_CHECKING:
@@ -122,13 +121,13 @@ def question_open(workspace: Workspace, identity: str) -> tuple[bool, str]:
 
 
 def record_answer(workspace: Workspace, identity: str, answer: Answer) -> None:
-    """Record a refusal as it comes; an approval is recorded by :func:`decide`, which puts the model in force first."""
+    """Record a refusal as it comes; :func:`apply_decision` records an approval, for it puts the model in force first."""
     if not answer.approved:
         details = _details(read_report(workspace, identity), answer)
         refuse_model(workspace, identity, answer.decided_by, answer.sentence, details=details)
 
 
-def decide(workspace: Workspace, identity: str, rule: str, answer: Answer | None = None) -> ModelRecord | None:
+def apply_decision(workspace: Workspace, identity: str, rule: str, answer: Answer | None = None) -> ModelRecord | None:
     """Put a model in force that the rule or a person accepted.
 
     Parameters
@@ -168,7 +167,7 @@ def decide(workspace: Workspace, identity: str, rule: str, answer: Answer | None
     return found if found is not None and found.id == identity else None
 
 
-def go_back(workspace: Workspace, model: str, reason: str, who: str) -> tuple[ModelRecord, bool]:
+def put_in_force_by_hand(workspace: Workspace, model: str, reason: str, who: str) -> tuple[ModelRecord, bool]:
     """Put a model in force because a person says so, whatever its verdict; returns it, and whether it was not already.
 
     Parameters
@@ -237,7 +236,7 @@ def _decide(
     decided_by: str,
     details: Mapping[str, Any] | None,
 ) -> bool:
-    new = workspace.catalog.models.record_verdict(
+    return workspace.catalog.models.record_verdict(
         VerdictRecord(
             identity=identity,
             outcome=outcome,
@@ -247,5 +246,3 @@ def _decide(
             details=details,
         )
     )
-    training_attempts.forget(workspace, identity)
-    return new

@@ -8,92 +8,77 @@ stars.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
+from pydantic import Field
+
+from apogee_labels.core.labels import LabelKind, label_of
+from apogee_labels.core.parameters import Parameters
 from apogee_labels.pipeline.models.model_numbers import Comparison, ModelNumbers
 
 Kind = TypeVar("Kind")
 CHANCE = 2.0
 """Standard errors within which two numbers of stars held back count as equal."""
-ABUNDANCE_ENDINGS = ("_H", "_FE", "_M")
-TEMPERATURES = ("TEFF", "T_EFF")
+Tolerance = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tolerances:
+class Tolerances(Parameters):
     """How much worse than the model in force a model may be, and how good the first of a name has to be.
 
     Shifts within theirs leave the labels of two models those of one survey.  The rms may grow by a tenth, which is
     what two halves of one training set differ by; below the ``least`` of its kind nobody sees it.
-
-    Parameters
-    ----------
-    rms_percent
-        By how many per cent the rms of a label of stars held back may be larger; what chance does comes on top.
-    least_teff, least_logg, least_abundance
-        Differences in rms and bias that never count: K, dex, dex.
-    shift_teff, shift_logg, shift_abundance
-        How far labels of reference stars may move in the mean: K, dex, dex.
-    shift_errors
-        The same for any other label, in its median errors; ``least`` is a fifth of it.
-    pull_low, pull_high
-        Range of the pulls: the width of residuals over errors.
-    chi_square_low, chi_square_high
-        Range of the median reduced chi-square of stars held back.
-    failed_percent
-        Share of stars held back, and of reference stars, that may have no labels.
-    outside_percent
-        Share of the reference stars that may lie outside the new model's training set and inside that of the one in force.
-    first_teff, first_logg, first_abundance
-        Largest rms of the first model of a name: K, dex, dex.
-    first_spread_percent
-        Largest rms of any label of the first model, in per cent of the training labels' standard deviation: at a hundred the
-        model knows nothing.
     """
 
-    rms_percent: float = 10.0
-    least_teff: float = 10.0
-    least_logg: float = 0.02
-    least_abundance: float = 0.01
-    shift_teff: float = 25.0
-    shift_logg: float = 0.05
-    shift_abundance: float = 0.03
-    shift_errors: float = 0.5
-    pull_low: float = 0.5
-    pull_high: float = 2.0
-    chi_square_low: float = 0.5
-    chi_square_high: float = 2.0
-    failed_percent: float = 5.0
-    outside_percent: float = 30.0
-    first_teff: float = 150.0
-    first_logg: float = 0.3
-    first_abundance: float = 0.15
-    first_spread_percent: float = 60.0
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (math.isfinite(value) and value >= 0.0):
-                raise ValueError(f"{name}: expected a number of 0 or more, got {value!r}.")
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Tolerances:
-        """Return the tolerances that a form or a template gives; what it does not name has its default.
-
-        Raises
-        ------
-        ValueError
-            One is unknown, no number, or negative.
-        """
-        known = {item.name for item in fields(cls)}
-        if unknown := sorted(set(given) - known):
-            raise ValueError(f"{', '.join(unknown)}: expected tolerances of {', '.join(sorted(known))}.")
-        return cls(**{name: float(value) for name, value in given.items() if value not in (None, "", "None")})
+    rms_percent: Tolerance = Field(
+        10.0,
+        title="rms may be larger by, %",
+        description="Of each label of stars held back; what chance does comes on top.",
+    )
+    least_teff: Tolerance = Field(10.0, title="Differences of TEFF that never count, K", description="In rms and bias.")
+    least_logg: Tolerance = Field(0.02, title="The same of LOGG, dex", description="In rms and bias.")
+    least_abundance: Tolerance = Field(0.01, title="The same of abundances, dex", description="In rms and bias.")
+    shift_teff: Tolerance = Field(
+        25.0, title="TEFF of reference stars may move by, K", description="In the mean, against the model in force."
+    )
+    shift_logg: Tolerance = Field(
+        0.05, title="LOGG of reference stars may move by, dex", description="In the mean, against the model in force."
+    )
+    shift_abundance: Tolerance = Field(
+        0.03,
+        title="Abundances of reference stars may move by, dex",
+        description="In the mean, against the model in force.",
+    )
+    shift_errors: Tolerance = Field(
+        0.5, title="Any other label may move by, in its errors", description="In the mean of the reference stars."
+    )
+    pull_low: Tolerance = Field(0.5, title="Pulls from", description="Width of residuals over errors, for each label.")
+    pull_high: Tolerance = Field(2.0, title="Pulls to", description="The same.")
+    chi_square_low: Tolerance = Field(0.5, title="Median reduced chi-square from", description="Of stars held back.")
+    chi_square_high: Tolerance = Field(2.0, title="Median reduced chi-square to", description="Of stars held back.")
+    failed_percent: Tolerance = Field(
+        5.0, title="Stars without labels, %", description="Of stars held back, and of reference stars."
+    )
+    outside_percent: Tolerance = Field(
+        30.0, title="Reference stars newly outside the training set, %", description="Their labels are extrapolated."
+    )
+    first_teff: Tolerance = Field(
+        150.0, title="First model: rms of TEFF up to, K", description="Where no model of the name is in force."
+    )
+    first_logg: Tolerance = Field(
+        0.3, title="First model: rms of LOGG up to, dex", description="Where no model of the name is in force."
+    )
+    first_abundance: Tolerance = Field(
+        0.15, title="First model: rms of abundances up to, dex", description="Where no model of the name is in force."
+    )
+    first_spread_percent: Tolerance = Field(
+        60.0, title="First model: rms up to, % of the spread", description="Of the training labels' standard deviation."
+    )
 
     def as_json(self) -> dict[str, float]:
         """Return them by name."""
-        return asdict(self)
+        return self.model_dump()
 
     def shift(self, label: str, error: float) -> float:
         """Return how far the mean of a label of reference stars may move, in the label's unit."""
@@ -159,14 +144,9 @@ def judge(
     return Judgement(accepted=True, reasons=(_no_worse(new, old, comparison),))
 
 
-def unit_of(label: str) -> str:
-    """Return the unit of a label for a sentence: K, dex, or nothing."""
-    return _by_kind(label, "K", "dex", "dex", "")
-
-
 def figure(value: float, label: str = "") -> str:
     """Write a number with three digits that count and the label's unit."""
-    return f"{value:.3g} {unit_of(label)}".rstrip()
+    return f"{value:.3g} {label_of(label).unit}".rstrip()
 
 
 def _of_itself(new: ModelNumbers, tolerances: Tolerances) -> Iterator[str]:
@@ -273,9 +253,5 @@ def _no_worse(new: ModelNumbers, old: ModelNumbers | None, comparison: Compariso
 
 
 def _by_kind(label: str, teff: Kind, logg: Kind, abundance: Kind, other: Kind) -> Kind:
-    name = label.upper()
-    if name in TEMPERATURES:
-        return teff
-    if name == "LOGG":
-        return logg
-    return abundance if name.endswith(ABUNDANCE_ENDINGS) else other
+    kinds = {LabelKind.TEMPERATURE: teff, LabelKind.GRAVITY: logg, LabelKind.ABUNDANCE: abundance}
+    return kinds.get(label_of(label).kind, other)

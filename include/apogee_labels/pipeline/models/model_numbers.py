@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from apogee_labels.core.plain import plain
+
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
-    from apogee_labels.cannon.validation.validation import Floats
+    from apogee_labels.core.arrays import Floats
 
 MANY_SIGMA = 3.0
 """Reduced chi-square above which a spectrum counts as not described, as the result's flag has it."""
@@ -92,7 +94,7 @@ class ModelNumbers:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON values; what is not a number is null."""
-        return plain_fields(asdict(self))
+        return dict(plain(asdict(self)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON values; what is not a number is null."""
-        return plain_fields(asdict(self))
+        return dict(plain(asdict(self)))
 
 
 def numbers_of(model: CannonModel, identity: str) -> ModelNumbers:
@@ -183,20 +185,6 @@ def shift_of(new: Floats, old: Floats, errors: Floats) -> LabelShift:
         error=float(np.median(errors)),
         n_stars=len(difference),
     )
-
-
-def plain_fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return named values as :func:`plain` does."""
-    return {name: plain(value) for name, value in values.items()}
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it: no tuples, and null for what is not a finite number."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _label(bias: float, rms: float, pull: float, spread: float) -> LabelNumbers:

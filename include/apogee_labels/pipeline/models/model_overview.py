@@ -7,25 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from apogee_labels.catalog.queries.models import InForceRecord
-from apogee_labels.catalog.records import ModelRecord, VerdictRecord
+from apogee_labels.catalog.records import InForce, ModelRecord, VerdictRecord
+from apogee_labels.core.plain import plain_fields
 from apogee_labels.pipeline.models.model_report import ModelReport, read_report
 
 if TYPE_CHECKING:
     from apogee_labels.pipeline.workspace import Workspace
-
-
-class Period(NamedTuple):
-    """A time during which a model was in force; until None: it is."""
-
-    name: str
-    since: datetime
-    until: datetime | None
-    decided_by: str
-    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -34,7 +23,7 @@ class ModelRow:
 
     model: ModelRecord
     verdict: VerdictRecord | None
-    periods: tuple[Period, ...]
+    periods: Sequence[InForce]
     report: ModelReport | None
 
     @property
@@ -51,27 +40,13 @@ class ModelRow:
     def as_json(self, *, full: bool = False) -> dict[str, Any]:
         """Return plain JSON values; `full`: with the report's numbers."""
         verdict = self.verdict
-        found: dict[str, Any] = {
-            "id": self.model.id,
-            "name": self.model.name,
+        found: dict[str, Any] = plain_fields(self.model, "id name label_names parameters created code_version") | {
             "training_set": self.model.training_set_digest,
-            "label_names": list(self.model.label_names),
             "stars": self.model.n_stars,
-            "parameters": dict(self.model.parameters),
-            "created": _moment(self.model.created),
-            "code_version": self.model.code_version,
-            "verdict": None if verdict is None else {
-                "outcome": verdict.outcome.value,
-                "reason": verdict.reason,
-                "decided_by": verdict.decided_by,
-                "created": _moment(verdict.created),
-            },
-            "in_force": [
-                period._asdict() | {"since": _moment(period.since), "until": _moment(period.until)}
-                for period in self.periods
-            ],
+            "verdict": verdict and plain_fields(verdict, "outcome reason decided_by created"),
+            "in_force": [plain_fields(period, "name since until decided_by reason") for period in self.periods],
             "rms": self.rms,
-        }  # fmt: skip
+        }
         if full:
             found["report"] = dict(self.report.content) if self.report else None
             found["details"] = dict(verdict.details) if verdict and verdict.details else None
@@ -82,7 +57,7 @@ def model_rows(workspace: Workspace) -> list[ModelRow]:
     """Return all models, the newest first."""
     models = workspace.catalog.models.all()
     verdicts = workspace.catalog.models.verdicts(model.id for model in models)
-    periods = _periods(workspace.catalog.models.history())
+    periods = _periods(workspace)
     return [
         ModelRow(model, verdicts.get(model.id), periods.get(model.id, ()), read_report(workspace, model.id))
         for model in reversed(models)
@@ -98,7 +73,7 @@ def model_row(workspace: Workspace, beginning: str) -> ModelRow:
         There is no such model.
     """
     model = cast("ModelRecord", workspace.catalog.models.choose(beginning))
-    periods = _periods(workspace.catalog.models.history())
+    periods = _periods(workspace)
     verdict = workspace.catalog.models.verdict(model.id)
     return ModelRow(model, verdict, periods.get(model.id, ()), read_report(workspace, model.id))
 
@@ -111,17 +86,9 @@ def report_text(workspace: Workspace, model_id: str) -> str | None:
         return None
 
 
-def _periods(history: Sequence[InForceRecord]) -> dict[str, tuple[Period, ...]]:
-    """When each model was in force, from what was put in force one after the other."""
-    found: dict[str, tuple[Period, ...]] = {}
-    next_of_name: dict[str, datetime] = {}
-    for each in reversed(history):
-        until = next_of_name.get(each.name)
-        period = Period(each.name, each.since, until, each.decided_by, each.reason)
-        found[each.model_id] = (period, *found.get(each.model_id, ()))
-        next_of_name[each.name] = each.since
+def _periods(workspace: Workspace) -> dict[str, list[InForce]]:
+    """When each model was in force."""
+    found: dict[str, list[InForce]] = {}
+    for period in workspace.catalog.models.history():
+        found.setdefault(period.model_id, []).append(period)
     return found
-
-
-def _moment(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat(timespec="seconds")

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apogee_labels.core.identity import short
-from apogee_labels.pipeline.models.judgement import figure, unit_of
+from apogee_labels.core.labels import label_of
+from apogee_labels.pipeline.models.judgement import figure
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
 
 Content = Mapping[str, Any]
 Row = Sequence[str]
-CAPTIONS = {
-    "one-to-one": "Each star's labels by a model that was trained without it: points on the line are right.",
-    "chi-square": "Bars to the right of the line are spectra that the model describes less well than their noise allows.",
-    "error-snr": "Errors are honest where the points lie on the solid line.",
-    "scatter": "What the labels do not explain at each pixel.",
-}
+PLOTS = ("one-to-one", "chi-square", "error-snr", "scatter")
 
 
 def write_report_page(path: Path, content: Content, model: CannonModel) -> None:
     """Write the page of a report, atomically, and plotly's script beside it, once for all models."""
     from apogee_labels.cannon.plots.page import write_page, write_script
+    from apogee_labels.cannon.plots.pages import draw_plots
 
     write_script(path.parent)
-    sections = [_heading(content), *_tables(content), *_figures(model)]
-    write_page(path, f"Model {short(content['model']['model_id'])}", "\n".join(sections))
+    write_page(
+        path,
+        "model_report.html",
+        title=f"Model {short(content['model']['model_id'])}",
+        report=content,
+        summary=f"{_reference_sentence(content)} {_chi_square_sentence(content)}",
+        labels=label_table(content),
+        models=_model_table(content),
+        shifts=_shift_table((content["reference"] or {}).get("shifts", {})),
+        tolerances=[(name, f"{value:g}") for name, value in content["tolerances"].items()],
+        plots=draw_plots(model, PLOTS),
+    )
 
 
 def question(content: Content, link: str, days: float) -> tuple[str, str]:
@@ -72,7 +78,7 @@ def label_table(content: Content) -> tuple[Row, list[Row]]:
     rows: list[Row] = []
     for name in ours["label_names"]:
         found = ours["labels"][name]
-        row = [name, unit_of(name), *(_number(found[part]) for part in ("rms", "bias", "pull"))]
+        row = [name, label_of(name).unit, *(_number(found[part]) for part in ("rms", "bias", "pull"))]
         if theirs:
             before = theirs["labels"].get(name, {})
             row += [_number(before.get(part)) for part in ("rms", "bias")]
@@ -81,39 +87,6 @@ def label_table(content: Content) -> tuple[Row, list[Row]]:
             row += [_number(shift.get(part)) for part in ("mean", "scatter")]
         rows.append(row)
     return head, rows
-
-
-def _heading(content: Content) -> str:
-    ours, theirs, judgement = content["model"], content["in_force"], content["judgement"]
-    verdict = "It may come into force by itself." if judgement["accepted"] else "A person is asked."
-    against = f"compared with model <code>{short(theirs['model_id'])}</code>" if theirs else "the first of its name"
-    made = escape(content["made"].replace("T", " ")[:16])
-    return "\n".join(
-        [
-            f"<h1>Model {short(ours['model_id'])} of {escape(content['name'])}</h1>",
-            f"<p>{escape(', '.join(ours['label_names']))}; {against}; report of {made} UTC</p>",
-            f"<p><b>{verdict}</b></p>",
-            "<ul>" + "".join(f"<li>{escape(reason)}</li>" for reason in judgement["reasons"]) + "</ul>",
-            f"<p>{escape(_reference_sentence(content))} {escape(_chi_square_sentence(content))}</p>",
-        ]
-    )
-
-
-def _tables(content: Content) -> Iterator[str]:
-    yield "<h2>Labels</h2>"
-    yield _html_table(*label_table(content))
-    yield (
-        "<p>rms and bias: held-out less training labels. pull: the width of the same over the errors. Shift: labels "
-        "of the reference stars less those by the model in force, in the mean.</p>"
-    )
-    yield "<h2>Models</h2>"
-    yield _html_table(*_model_table(content))
-    if content["reference"] and content["reference"]["shifts"]:
-        yield "<h2>Reference stars</h2>"
-        yield _html_table(*_shift_table(content["reference"]["shifts"]))
-    yield "<h2>Tolerances</h2>"
-    tolerances = content["tolerances"]
-    yield _html_table(["Tolerance", "Value"], [[name, f"{value:g}"] for name, value in tolerances.items()])
 
 
 def _model_table(content: Content) -> tuple[Row, list[Row]]:
@@ -151,30 +124,9 @@ def _empirical(found: Content) -> str:
 def _shift_table(shifts: Content) -> tuple[Row, list[Row]]:
     parts = {"mean": "Mean", "scatter": "Scatter", "largest": "Largest", "error": "Median error", "n_stars": "Stars"}
     rows: list[Row] = [
-        [name, unit_of(name), *(_number(found[part]) for part in parts)] for name, found in shifts.items()
+        [name, label_of(name).unit, *(_number(found[part]) for part in parts)] for name, found in shifts.items()
     ]
     return ["Label", "Unit", *parts.values()], rows
-
-
-def _figures(model: CannonModel) -> Iterator[str]:
-    from apogee_labels.cannon.plots.agreement import one_to_one
-    from apogee_labels.cannon.plots.chi_square import chi_square_distribution
-    from apogee_labels.cannon.plots.error_snr import error_against_snr
-    from apogee_labels.cannon.plots.held_out import NothingToPlotError
-    from apogee_labels.cannon.plots.page import figure_element
-    from apogee_labels.cannon.plots.scatter import scatter_spectrum
-
-    plots: dict[str, Callable[[CannonModel], Any]] = {
-        "one-to-one": one_to_one,
-        "chi-square": chi_square_distribution,
-        "error-snr": error_against_snr,
-        "scatter": scatter_spectrum,
-    }
-    for name, plot in plots.items():
-        try:
-            yield figure_element(plot(model), name, CAPTIONS[name])
-        except NothingToPlotError as reason:
-            yield f"<p>{name}: {escape(str(reason))}</p>"
 
 
 def _reference_sentence(content: Content) -> str:
@@ -206,13 +158,6 @@ def _chi_square_sentence(content: Content) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _html_table(head: Row, rows: Sequence[Row]) -> str:
-    def line(cells: Row, tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    return "<table>\n" + "\n".join([line(head, "th"), *(line(row, "td") for row in rows)]) + "\n</table>"
 
 
 def _markdown_table(head: Row, rows: Sequence[Row]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from apogee_labels.catalog.queries.reference_stars import ReferenceStar
+from apogee_labels.catalog.queries.models import ReferenceStar
 from apogee_labels.catalog.records import ResultRecord, utc_now
 from apogee_labels.core.errors import BadInputError
 from apogee_labels.core.identity import digest_of, short
@@ -22,7 +22,7 @@ from apogee_labels.pipeline.models.model_numbers import Comparison, shift_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from apogee_labels.cannon.validation.validation import Floats
+    from apogee_labels.core.arrays import Floats
     from apogee_labels.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -93,21 +93,12 @@ def spread_evenly(labels: Floats, names: Sequence[str], most: int) -> list[int]:
     """
     import numpy as np
 
-    low, high = np.percentile(labels, RANGE, axis=0)
-    a_label = max(int(most ** (1.0 / labels.shape[1])), 1)
-    width = np.where(high > low, high - low, 1.0)
-    cells = np.clip(((labels - low) / width * a_label).astype(int), 0, a_label - 1)
-    waiting: dict[tuple[int, ...], list[int]] = {}
-    for star in sorted(range(len(labels)), key=lambda place: names[place]):
-        waiting.setdefault(tuple(cells[star].tolist()), []).append(star)
-    chosen: list[int] = []
-    for turn in range(max(map(len, waiting.values()), default=0)):
-        # Which cells come first when not all get another star: by a digest, not from one corner.
-        having = sorted((digest_of(cell=cell), stars[turn]) for cell, stars in waiting.items() if len(stars) > turn)
-        chosen += [star for _, star in having][: most - len(chosen)]
-        if len(chosen) >= most:
-            break
-    return sorted(chosen)
+    from apogee_labels.apogee.tables.label_cuts import cells_of, in_turns
+
+    cells = cells_of(labels, max(int(most ** (1.0 / labels.shape[1])), 1), RANGE)
+    # Which cells come first when not all get another star: by a digest, not from one corner.
+    _, rank_of_cell = np.unique([digest_of(cell=cell) for cell in cells.tolist()], return_inverse=True)
+    return sorted(in_turns(cells, np.argsort(np.argsort(names)), rank_of_cell)[:most].tolist())
 
 
 def _chosen(workspace: Workspace, name: str) -> list[ReferenceStar]:
@@ -186,7 +177,7 @@ def _results(workspace: Workspace, stars: Sequence[ReferenceStar], model: str) -
     for outcome in outcomes:
         if isinstance(outcome.fault, (BadInputError, *GONE)):
             log.warning("reference star %s is left out: %s", short(outcome.subject), outcome.fault)
-        elif (result := workspace.catalog.results.get(outcome.get().result_id)) is not None:
+        elif (result := workspace.catalog.results.get(outcome.unwrap().result_id)) is not None:
             found[outcome.subject] = _of_result(result)
     return found
 

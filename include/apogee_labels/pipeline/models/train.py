@@ -1,8 +1,7 @@
 """A training set becomes a model; whether it comes into force is decided in :mod:`apogee_labels.pipeline.models.acceptance`.
 
 Takes a training set file and parameters; done already when the model of that identity exists, or a verdict says that it
-cannot; makes a model file and its row in the catalogue.  A training that fails for another reason leaves a note
-(:mod:`apogee_labels.pipeline.models.training_attempts`).
+cannot; makes a model file and its row in the catalogue.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,12 @@ from apogee_labels.catalog.records import ModelRecord, VerdictOutcome, VerdictRe
 from apogee_labels.core.code_version import code_version
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_file, short
+from apogee_labels.core.labels import label_of
 from apogee_labels.pipeline.analysis.trained_normalization import check_training_set, recorded_normalization
 from apogee_labels.pipeline.identities import TrainingParameters, model_id
-from apogee_labels.pipeline.models import training_attempts
-from apogee_labels.pipeline.models.hyper_parameters import check_censored_pixels, check_hyper_parameters
 from apogee_labels.pipeline.models.training_memory import check_memory
 from apogee_labels.pipeline.models.training_progress import TrainingProgress
+from apogee_labels.pipeline.parameters import check_censored_pixels
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.model import CannonModel
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from apogee_labels.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
+DIGEST = "[0-9a-f]" * 64
+"""A pattern of file names for a digest."""
 
 
 def training_identity(path: str | Path, parameters: TrainingParameters) -> str:
@@ -60,29 +61,33 @@ def train_model(workspace: Workspace, path: str | Path, parameters: TrainingPara
     OSError
         Trouble with the disk or the database that may pass; try again.
     """
-    check_hyper_parameters(parameters)
     with workspace.lock("train"):
-        training_attempts.tidy(workspace)
+        _tidy(workspace)
         identity = _identity(path, parameters)
         verdict = workspace.catalog.models.verdict(identity)
         if verdict and verdict.outcome is VerdictOutcome.BROKEN:
-            training_attempts.forget(workspace, identity)
             raise BadInputError(Reason.BAD_TRAINING_SET, verdict.reason)
         if workspace.catalog.models.get(identity) and workspace.model_path(identity).exists():
             log.info("model %s exists: nothing to train", short(identity))
-            training_attempts.forget_attempt(workspace, identity)
             return identity
-        with training_attempts.noted(workspace, identity) as note:
-            try:
-                check_memory(path, parameters, workspace.settings.training_memory_gb)
-                _train(workspace, Path(path), parameters, identity, note)
-            except BadInputError as fault:
-                if isinstance(fault.__cause__, MemoryError):  # a pickle's reader takes it for damage
-                    raise MemoryError(f"{path} could not be read: {fault.__cause__}") from fault
-                _check_unchanged(path, parameters, identity)
-                log.error("training set %s: %s", path, fault.message)
-                _decide(workspace, identity, VerdictOutcome.BROKEN, fault.message, None, "training")
-                raise
+        try:
+            check_memory(path, parameters, workspace.settings.training_memory_gb)
+            _train(workspace, Path(path), parameters, identity)
+        except BadInputError as fault:
+            if isinstance(fault.__cause__, MemoryError):  # a pickle's reader takes it for damage
+                raise MemoryError(f"{path} could not be read: {fault.__cause__}") from fault
+            _check_unchanged(path, identity, training_identity(path, parameters))
+            log.error("training set %s: %s", path, fault.message)
+            workspace.catalog.models.record_verdict(
+                VerdictRecord(
+                    identity=identity,
+                    outcome=VerdictOutcome.BROKEN,
+                    reason=fault.message,
+                    model_id=None,
+                    decided_by="training",
+                )
+            )
+            raise
         return identity
 
 
@@ -97,6 +102,14 @@ def training_due(workspace: Workspace, identity: str) -> tuple[bool, str]:
     return False, f"the verdict is {verdict.outcome}"
 
 
+def _tidy(workspace: Workspace) -> None:
+    """Remove half-written model files, which a training that was killed left; the caller holds the lock of trainings."""
+    for path in workspace.model_path("0" * 64).parent.glob(f".{DIGEST}.fits.*.part"):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            log.info("removed %s, which an earlier training left", path)
+
+
 def _identity(path: str | Path, parameters: TrainingParameters) -> str:
     try:
         return training_identity(path, parameters)
@@ -107,24 +120,23 @@ def _identity(path: str | Path, parameters: TrainingParameters) -> str:
         ) from fault
 
 
-def _check_unchanged(path: str | Path, parameters: TrainingParameters, identity: str) -> None:
+def _check_unchanged(path: str | Path, expected: str, identity: str) -> None:
     """Raise an error that may pass when the file is no longer what the identity was made from."""
-    if training_identity(path, parameters) != identity:
+    if identity != expected:
         raise OSError(f"{path} was rewritten while it was read: it is tried again")
 
 
-def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, identity: str, note: Path) -> None:
+def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, identity: str) -> None:
     from apogee_labels.cannon.training.coefficients import METHOD_VERSION
     from apogee_labels.cannon.training_set import TrainingSet
 
     started = time.perf_counter()
     training_set: TrainingSet = TrainingSet.read(path)
-    if model_id(training_set.digest, parameters.as_json()) != identity:
-        raise OSError(f"{path} was rewritten while it was read: it is tried again")
+    _check_unchanged(path, identity, model_id(training_set.digest, parameters.as_json()))
     normalization = recorded_normalization(training_set.provenance)
     check_training_set(workspace, path, normalization)
     try:
-        model = _fitted(training_set, parameters, note)
+        model = _fitted(training_set, parameters)
     except (ArithmeticError, ValueError) as fault:  # LinAlgError is a ValueError
         if isinstance(fault, BadInputError):
             raise
@@ -155,16 +167,15 @@ def _train(workspace: Workspace, path: Path, parameters: TrainingParameters, ide
     log.info("%s", _validated(model))
 
 
-def _fitted(training_set: TrainingSet, parameters: TrainingParameters, note: Path) -> CannonModel:
+def _fitted(training_set: TrainingSet, parameters: TrainingParameters) -> CannonModel:
     """Train and validate; where a path is asked for, choose the strength of the penalty first."""
     from apogee_labels.cannon.model import CannonModel
 
     check_censored_pixels(parameters, training_set.wavelength)
-    alive = partial(training_attempts.sign, note)
     strength = parameters.regularization
     chosen_from: dict[str, str] = {}
     if parameters.regularization_path:
-        strength, chosen_from = _chosen_strength(training_set, parameters, TrainingProgress("choosing Lambda", alive))
+        strength, chosen_from = _chosen_strength(training_set, parameters, TrainingProgress("choosing Lambda"))
     model = CannonModel.train(
         training_set,
         label_names=parameters.label_names,
@@ -172,7 +183,7 @@ def _fitted(training_set: TrainingSet, parameters: TrainingParameters, note: Pat
         regularization=strength,
         scatter_rule=parameters.scatter_rule,
         censors=parameters.censors or None,
-        progress=TrainingProgress("training", alive),
+        progress=TrainingProgress("training"),
     )
     return model.with_metadata(**chosen_from)
 
@@ -199,29 +210,13 @@ def _chosen_strength(
     return path.chosen, {"regularization_path": json.dumps([list(pair) for pair in tried.items()])}
 
 
-def _decide(
-    workspace: Workspace, identity: str, outcome: VerdictOutcome, reason: str, model: str | None, decided_by: str
-) -> None:
-    workspace.catalog.models.record_verdict(
-        VerdictRecord(
-            identity=identity,
-            outcome=outcome,
-            reason=reason,
-            model_id=model,
-            decided_by=decided_by,
-        )
-    )
-
-
 def _validated(model: CannonModel) -> str:
     """What validation found, in one line."""
-    from apogee_labels.fits.tables import unit_text
-
     found = model.validation
     if found is None:
         return "not validated: too few stars"
     labels = "; ".join(
-        f"{name} {bias:.3g}, {rms:.3g} {unit_text(name)}".rstrip()
+        f"{name} {bias:.3g}, {rms:.3g} {label_of(name).unit}".rstrip()
         for name, bias, rms in zip(model.label_names, found.bias, found.rms, strict=True)
     )
     return (

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 from apogee_labels.core.progress import REPORT_EVERY, in_words
 
 log = logging.getLogger(__name__)
 
-SIGN_EVERY = 30.0
-"""Seconds between two signs of life."""
 LEAST_SHARE = 0.02
 """Share of the work from which on the rest is estimated."""
 
@@ -23,20 +20,15 @@ class TrainingProgress:
     ----------
     what
         What is being done, as the lines begin.
-    alive
-        Called at most every :data:`SIGN_EVERY` seconds; None: not at all.
     """
 
-    def __init__(self, what: str, alive: Callable[[], None] | None = None) -> None:
-        self.what, self.alive = what, alive
-        self.began = self.last = self.signed = time.monotonic()
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.began = self.last = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         """So much is done, of so much in all."""
         now = time.monotonic()
-        if self.alive is not None and now - self.signed >= SIGN_EVERY:
-            self.signed = now
-            self.alive()
         if now - self.last >= REPORT_EVERY:
             self.last = now
             log.info("%s: %d %%%s", self.what, 100 * done // total, self._rest(now, done / total))

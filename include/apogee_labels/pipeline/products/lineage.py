@@ -5,71 +5,33 @@ Takes a result or a star; makes nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from apogee_labels.catalog.records import VisitRecord
 from apogee_labels.core.identity import short
+from apogee_labels.core.plain import plain_fields
 
 if TYPE_CHECKING:
-    from apogee_labels.catalog.queries.lineage import InForce, Lineage
-    from apogee_labels.catalog.records import ResultRow, VerdictRecord
+    from apogee_labels.catalog.queries.lineage import Lineage
+    from apogee_labels.catalog.records import InForce, ResultRow, VerdictRecord
 
 
 def as_json(lineage: Lineage) -> dict[str, Any]:
     """Return a lineage as plain JSON values; a number that is not known is null."""
-    result, spectrum, made, model = lineage.result, lineage.spectrum, lineage.normalization, lineage.model
+    result, spectrum, model = lineage.result, lineage.spectrum, lineage.model
+    made, verdict = "parameters method_version code_version created", lineage.verdict
     return {
-        "result": {
-            "id": result.id,
-            "parameters": dict(result.parameters),
-            "method_version": result.method_version,
-            "code_version": result.code_version,
-            "created": _moment(result.created),
-            "rows": [_row_as_json(row) for row in result.rows],
-        },
-        "file": {
-            "obj": spectrum.obj,
-            "telescope": spectrum.telescope,
-            "release": spectrum.release,
-            "apred": spectrum.apred,
-            "digest": spectrum.digest,
-            "path": spectrum.path,
-            "held_by": lineage.held_by,
-            "there_now": lineage.there_now,
-            "reader_version": spectrum.reader_version,
-            "seen_at": _moment(spectrum.seen_at),
-            "visits": [
-                {"number": visit.number, "mjd": visit.mjd, "snr": _number(visit.snr), "file": visit.file}
-                for visit in spectrum.visits
-            ],
-        },
-        "normalization": {
-            "id": made.id,
-            "parameters": dict(made.parameters),
-            "path": made.path,
-            "method_version": made.method_version,
-            "code_version": made.code_version,
-            "created": _moment(made.created),
-        },
-        "model": {
-            "id": model.id,
-            "name": model.name,
-            "label_names": list(model.label_names),
-            "training_set": model.training_set_digest,
-            "n_stars": model.n_stars,
-            "parameters": dict(model.parameters),
-            "normalization": _plain(model.normalization),
-            "provenance": _plain(model.provenance),
-            "path": model.path,
-            "method_version": model.method_version,
-            "code_version": model.code_version,
-            "created": _moment(model.created),
-        },
-        "verdict": _verdict_as_json(lineage.verdict),
-        "in_force": _in_force_as_json(lineage.in_force),
+        "result": plain_fields(result, f"id {made}") | {"rows": [_row_as_json(row) for row in result.rows]},
+        "file": plain_fields(spectrum, "obj telescope release apred digest path reader_version seen_at")
+        | plain_fields(lineage, "held_by there_now")
+        | {"visits": [plain_fields(visit, "number mjd snr file") for visit in spectrum.visits]},
+        "normalization": plain_fields(lineage.normalization, f"id path {made}"),
+        "model": plain_fields(model, f"id name label_names n_stars normalization provenance path {made}")
+        | {"training_set": model.training_set_digest},
+        "verdict": verdict and plain_fields(verdict, "outcome reason decided_by created details"),
+        "in_force": lineage.in_force and plain_fields(lineage.in_force, "name since until decided_by reason"),
     }
 
 
@@ -158,51 +120,8 @@ def _visits(visits: Sequence[VisitRecord]) -> str:
 
 
 def _row_as_json(row: ResultRow) -> dict[str, Any]:
-    return {
-        "row": row.row,
-        "mjd": row.mjd,
-        "reduced_chi_sq": _number(row.reduced_chi_sq),
-        "snr": _number(row.snr),
-        "flags": row.flags,
-        "labels": {
-            label.name: {
-                "value": _number(label.value), "error": _number(label.error), "raw_error": _number(label.raw_error)
-            }
-            for label in row.labels
-        },
-    }  # fmt: skip
-
-
-def _verdict_as_json(verdict: VerdictRecord | None) -> dict[str, Any] | None:
-    if verdict is None:
-        return None
-    return {
-        "outcome": verdict.outcome.value,
-        "reason": verdict.reason,
-        "decided_by": verdict.decided_by,
-        "created": _moment(verdict.created),
-        "details": _plain(verdict.details),
-    }
-
-
-def _in_force_as_json(in_force: InForce | None) -> dict[str, Any] | None:
-    if in_force is None:
-        return None
-    return {
-        "name": in_force.name,
-        "since": _moment(in_force.since),
-        "until": _moment(in_force.until) if in_force.until else None,
-        "decided_by": in_force.decided_by,
-        "reason": in_force.reason,
-    }
-
-
-def _plain(mapping: Mapping[str, object] | None) -> dict[str, object] | None:
-    return None if mapping is None else dict(mapping)
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    labels = {label.name: plain_fields(label, "value error raw_error") for label in row.labels}
+    return plain_fields(row, "row mjd reduced_chi_sq snr flags") | {"labels": labels}
 
 
 def _moment(time: datetime) -> str:

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from apogee_labels.catalog.records import ArchiveFile, FileState, NormalizationRecord
 from apogee_labels.core.identity import digest_of
 from apogee_labels.pipeline.analysis.rebuild import CannotRebuildError, recorded_parameters
-from apogee_labels.pipeline.ingest.registration import Glance, look_at
+from apogee_labels.pipeline.ingest.registration import FileStat, file_stat
+from apogee_labels.pipeline.parameters import RetentionPolicy
 
 if TYPE_CHECKING:
     from apogee_labels.pipeline.workspace import Workspace
@@ -43,42 +44,15 @@ class Kind(StrEnum):
     PART = "part"  # of a write that was broken off
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetentionPolicy:
-    """How old, in days since it was written, a product must be to be deleted; None: products of that kind stay.
-
-    Parameters
-    ----------
-    superseded_days
-        Products that are no star's current one.
-    rebuildable_days
-        Products that can be made anew, at the cost of reading and normalising their files again.
-    leftover_days
-        What a crash left: orphans and unfinished writes.  Running tasks have such, so that it is no less than an hour.
-    """
-
-    superseded_days: float | None = 30.0
-    rebuildable_days: float | None = None
-    leftover_days: float | None = 1.0
-
-    def __post_init__(self) -> None:
-        for name, days in vars(self).items():
-            if days is not None and not days >= 0:
-                raise ValueError(f"expected {name} of 0 or more days, got {days!r}.")
-        if self.leftover_days is not None and self.leftover_days * 24 < 1:
-            raise ValueError(
-                f"expected leftover_days of an hour or more, for tasks may be at work, got {self.leftover_days}."
-            )
-
-    def days(self, kind: Kind) -> float:
-        """Return from how many days on a kind is deleted; infinity: never."""
-        days = {
-            Kind.SUPERSEDED: self.superseded_days,
-            Kind.REBUILDABLE: self.rebuildable_days,
-            Kind.ORPHAN: self.leftover_days,
-            Kind.PART: self.leftover_days,
-        }.get(kind)
-        return float("inf") if days is None else days
+def days_of(policy: RetentionPolicy, kind: Kind) -> float:
+    """Return from how many days on a kind is deleted; infinity: never."""
+    days = {
+        Kind.SUPERSEDED: policy.superseded_days,
+        Kind.REBUILDABLE: policy.rebuildable_days,
+        Kind.ORPHAN: policy.leftover_days,
+        Kind.PART: policy.leftover_days,
+    }.get(kind)
+    return float("inf") if days is None else days
 
 
 @dataclass
@@ -147,7 +121,7 @@ def retain(workspace: Workspace, policy: RetentionPolicy, *, delete: bool = Fals
             for file, kind in judge.kinds(_files(folder)):
                 report.found[kind].add(file.size)
                 age = (time.time() - file.mtime_ns / 1e9) / DAY
-                if age >= policy.days(kind) and (not delete or _delete(file)):
+                if age >= days_of(policy, kind) and (not delete or _delete(file)):
                     report.deleted[kind].add(file.size)
     return report
 
@@ -201,7 +175,7 @@ class _Judge:
 
 def _is_there(holder: ArchiveFile) -> bool:
     """Whether a path still has the file that was indexed: what was changed since, no scan has seen yet."""
-    return holder.state is FileState.PRESENT and look_at(holder.path) == Glance(holder.size, holder.mtime_ns)
+    return holder.state is FileState.PRESENT and file_stat(holder.path) == FileStat(holder.size, holder.mtime_ns)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -221,7 +195,7 @@ def _files(folder: Path) -> list[_File]:
 
 def _delete(file: _File) -> bool:
     """Delete a file, unless it was written anew since it was looked at or is gone already."""
-    if look_at(file.path) != Glance(file.size, file.mtime_ns):
+    if file_stat(file.path) != FileStat(file.size, file.mtime_ns):
         return False
     file.path.unlink(missing_ok=True)
     return True

@@ -28,12 +28,12 @@ def write_star_page(workspace: Workspace, obj: str, folder: str | Path) -> Path:
     OSError
         The page cannot be written.
     """
-    from apogee_labels.cannon.plots.page import figure_element, write_page, write_script
+    from apogee_labels.cannon.plots.page import draw, write_page, write_script
     from apogee_labels.pipeline.stars.visit_plots import labels_of_visits
 
     figure = labels_of_visits(workspace.catalog.label_tables.history(obj))
     folder = Path(folder)
     path = folder / f"{re.sub(r'[^A-Za-z0-9+-]', '_', obj)}.html"
     write_script(folder)
-    write_page(path, f"Labels of {obj}", figure_element(figure, "star", CAPTION))
+    write_page(path, "page.html", title=f"Labels of {obj}", plots=[draw("star", CAPTION, lambda: figure)])
     return path

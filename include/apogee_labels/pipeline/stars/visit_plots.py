@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.flags import ResultFlag
 from apogee_labels.cannon.plots.held_out import NothingToPlotError
-from apogee_labels.cannon.plots.style import BLACK, BLUE, VERMILLION, log_ticks, number, panels, place, unit
+from apogee_labels.cannon.plots.style import BLACK, BLUE, VERMILLION, log_ticks, number, panels, place
+from apogee_labels.core.arrays import Floats
+from apogee_labels.core.labels import with_unit
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from plotly.graph_objects import Figure
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _BAND = "rgba(0, 0, 0, 0.10)"
 _GOOD = {"color": BLUE, "symbol": "circle", "size": 9}
@@ -59,7 +58,7 @@ def labels_of_visits(history: Table) -> Figure:
     for k, name in enumerate(names):
         for column, quantity in enumerate(("mjd", "snr")):
             _add_panel(figure, visits, stacks, (name, quantity), place(2 * k + column, 2), legend=k + column == 0)
-        figure.update_yaxes(title_text=f"{name.upper()} ({unit(name)})", **place(2 * k, 2))
+        figure.update_yaxes(title_text=with_unit(name.upper()), **place(2 * k, 2))
     return figure
 
 

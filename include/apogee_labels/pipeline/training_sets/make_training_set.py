@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from apogee_labels.catalog.db.rows import chunks
 from apogee_labels.core.errors import BadInputError, Reason
+from apogee_labels.core.files import write_if_changed
 from apogee_labels.core.identity import digest_file, digest_of, short
 from apogee_labels.pipeline.analysis.normalize import normalize_files
+from apogee_labels.pipeline.parameters import TrainingSetParameters
 from apogee_labels.pipeline.training_sets.training_plan import (
     METHOD_VERSION,
     TrainingPlan,
-    TrainingSetParameters,
     plan_training_set,
     read_plan,
 )
-from apogee_labels.pipeline.training_sets.training_rows import GatheredSpectra, gather_spectra
-from apogee_labels.pipeline.training_sets.training_spectra import find_spectra
+from apogee_labels.pipeline.training_sets.training_spectra import GatheredSpectra, find_spectra, gather_spectra
 
 if TYPE_CHECKING:
     from apogee_labels.cannon.training_set import TrainingSet
@@ -133,7 +133,7 @@ def write_training_set(workspace: Workspace, plan_id: str, output: str | Path) -
     ------
     LookupError
         There is no such plan; or files are neither normalised nor rejected
-        (:class:`apogee_labels.pipeline.training_sets.training_rows.UnfinishedSpectraError`).
+        (:class:`apogee_labels.pipeline.training_sets.training_spectra.UnfinishedSpectraError`).
     BadInputError
         ``BAD_TRAINING_SET``: no star is left, or two are the same.
     OSError
@@ -146,8 +146,8 @@ def write_training_set(workspace: Workspace, plan_id: str, output: str | Path) -
     path = Path(output)
     other = path.with_suffix(".pkl" if path.suffix == ".npz" else ".npz")
     with workspace.lock("training_set"):
-        _write_if_new(training_set, other)
-        is_new = _write_if_new(training_set, path)  # last: it is the one that is watched
+        write_if_changed(other, training_set.write)
+        is_new = write_if_changed(path, training_set.write)  # last: it is the one that is watched
     report = TrainingSetReport(
         path=path,
         digest=digest_file(path),
@@ -213,16 +213,3 @@ def _provenance(plan: TrainingPlan, gathered: GatheredSpectra, n_closed: int) ->
 
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _write_if_new(training_set: TrainingSet, path: Path) -> bool:
-    """Write a training set, unless the file is there with this content; whether it was written."""
-    beside = path.with_name(f".new-{path.name}")
-    training_set.write(beside)
-    try:
-        if path.is_file() and digest_file(path) == digest_file(beside):
-            return False
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return True

@@ -10,18 +10,19 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from apogee_labels.apogee.tables.label_cuts import Cuts, CutStep, select
+from apogee_labels.apogee.tables.cuts import Cuts
+from apogee_labels.apogee.tables.label_cuts import CutStep, select
 from apogee_labels.apogee.tables.label_table import LabelTable, read_label_table
-from apogee_labels.core.files import atomic_write
+from apogee_labels.core.arrays import Bools, Indices
+from apogee_labels.core.files import atomic_write, path_below
 from apogee_labels.core.identity import digest_of, short
-from apogee_labels.pipeline.identities import NormalizationParameters
+from apogee_labels.pipeline.parameters import TrainingSetParameters
 from apogee_labels.pipeline.stars.star_places import places_of
 
 if TYPE_CHECKING:
@@ -31,52 +32,6 @@ log = logging.getLogger(__name__)
 
 METHOD_VERSION = "1"
 """Raised whenever the same table and parameters would give another training set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSetParameters:
-    """How a training set is made, besides the table of labels.
-
-    Parameters
-    ----------
-    label_names
-        Labels of the set, in this order, under these names.
-    normalization
-        How the spectra are normalised: as those that the model will be asked about.
-    cuts
-        Which stars are fit.
-    telescope
-        Telescope of the entries that do not say.
-    least_share
-        A pixel with weight in a smaller share of the stars than this is closed: it has weight in none.
-    """
-
-    label_names: tuple[str, ...]
-    normalization: NormalizationParameters
-    cuts: Cuts = field(default_factory=Cuts)
-    telescope: str = "apo25m"
-    least_share: float = 0.2
-
-    def __post_init__(self) -> None:
-        if not self.label_names or len(set(self.label_names)) != len(self.label_names):
-            raise ValueError(f"label_names: expected one or more, all different, got {list(self.label_names)}.")
-        if not 0.0 <= self.least_share <= 1.0:
-            raise ValueError(f"least_share: expected 0 to 1, got {self.least_share!r}.")
-        if self.normalization.sum_axis != 0:
-            raise ValueError(
-                "normalization: expected sum_axis 0: a star of a training set has one spectrum, its stack."
-            )
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the parameters as they enter the identity of a plan."""
-        return {
-            "label_names": list(self.label_names),
-            "normalization": self.normalization.as_json(),
-            "cuts": self.cuts.as_json(),
-            "telescope": self.telescope,
-            "least_share": self.least_share,
-            "method": METHOD_VERSION,
-        }
 
 
 @dataclass(frozen=True)
@@ -149,7 +104,7 @@ def plan_training_set(
     started = time.perf_counter()
     read = read_label_table(table, list(dict.fromkeys([*parameters.label_names, *parameters.cuts.ranges])))
 
-    def is_here(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def is_here(rows: Indices) -> Bools:
         log.info("looking for the files of %d entries", len(rows))
         stars = [_keys(read, int(row), parameters.telescope) for row in rows]
         return np.array([place.is_here for place in places_of(workspace, stars)], dtype=bool)
@@ -216,8 +171,8 @@ def allowed_table(workspace: Workspace, name: str) -> Path:
 
 
 def _below(workspace: Workspace, name: str, roots: Sequence[Path], what: str) -> Path:
-    path = (workspace.settings.data_dir / Path(name).expanduser()).resolve()
-    if not any(path.is_relative_to(root.resolve()) for root in roots):
+    path = path_below(workspace.settings.data_dir / Path(name).expanduser(), roots)
+    if path is None:
         raise ValueError(f"{what} {name}: expected a path below {' or '.join(map(str, roots))}: put the file there.")
     return path
 
@@ -239,7 +194,7 @@ def allowed_output(workspace: Workspace, name: str) -> Path:
     return path
 
 
-def _stars(table: LabelTable, rows: NDArray[np.intp], parameters: TrainingSetParameters) -> list[PlannedStar]:
+def _stars(table: LabelTable, rows: Indices, parameters: TrainingSetParameters) -> list[PlannedStar]:
     columns = [table.values[name] for name in parameters.label_names]
     return [
         PlannedStar(_keys(table, int(row), parameters.telescope), tuple(float(column[row]) for column in columns))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apogee_labels.apogee.archive.keys import ApStarKeys
+from apogee_labels.apogee.archive.names import ApStarKeys
 
 GOOD = {"release": "dr17", "apred": "dr17", "telescope": "apo25m", "obj": "2M16505794-2118004", "field": "000+14"}
 

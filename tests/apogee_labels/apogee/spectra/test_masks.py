@@ -17,7 +17,7 @@ from apogee_labels.apogee.spectra.masks import (
     PixelMask,
     StarFlag,
 )
-from apogee_labels.core.bitmask import ExplainedFlag
+from apogee_labels.core.bitmask import Bitmask
 
 
 def test_bad_pixels_are_bits_0_to_7_and_14() -> None:
@@ -67,7 +67,7 @@ def test_a_bad_star_is_no_example() -> None:
 
 
 @pytest.mark.parametrize("flags", [PixelMask, StarFlag, AspcapFlag, ExtraTarget])
-def test_every_bit_has_a_sentence_of_its_own(flags: type[ExplainedFlag]) -> None:
+def test_every_bit_has_a_sentence_of_its_own(flags: type[Bitmask]) -> None:
     sentences = [flag.sentence for flag in flags]
     assert len(set(sentences)) == len(sentences)
     assert all(sentence[0].isupper() and sentence.endswith(".") and len(sentence) > 20 for sentence in sentences)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.apogee.spectra.apstar import ApStar, parse_apstar
 from apogee_labels.apogee.spectra.grid import N_PIXELS, WAVELENGTH
@@ -27,6 +26,7 @@ from apogee_labels.cannon.continuum.normalization import (
     stack,
     stacked_rows,
 )
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.core.identity import digest_of
 from apogee_labels.core.settings import SHIPPED_REGIONS
@@ -34,8 +34,6 @@ from apogee_labels.simulation.apstar_file import apstar_bytes
 from apogee_labels.simulation.exposures import expose
 from apogee_labels.simulation.spectra import on_chips
 from apogee_labels.simulation.survey import SyntheticSurvey
-
-Floats = NDArray[np.float64]
 
 
 def make_star(index: int = 0, nights: int = 3, seed: int = 11) -> ApStar:

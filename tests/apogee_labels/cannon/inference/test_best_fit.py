@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.best_fit import SIMILAR, BestFit, best_fit, fisher, inverse
 from apogee_labels.cannon.inference.optimisation import Minima
 from apogee_labels.cannon.inference.quadratic_forms import QuadraticForms
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 LINEAR = PolynomialVectorizer(("TEFF", "LOGG"), 1, np.zeros(2), np.ones(2))
 

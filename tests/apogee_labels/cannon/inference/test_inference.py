@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 import apogee_labels.cannon.inference.inference as module
@@ -15,9 +14,8 @@ from apogee_labels.cannon.continuum.normalization import DETECTORS, basis
 from apogee_labels.cannon.flags import ResultFlag
 from apogee_labels.cannon.inference.inference import Inference
 from apogee_labels.cannon.model import CannonModel
+from apogee_labels.core.arrays import Floats
 from tests.apogee_labels.cannon.universe import Universe
-
-Floats = NDArray[np.float64]
 
 
 def errors(result: Inference) -> Floats:

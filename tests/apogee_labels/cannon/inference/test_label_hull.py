@@ -6,13 +6,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, Delaunay
 
 import apogee_labels.cannon.inference.label_hull as module
 from apogee_labels.cannon.inference.label_hull import EXACT_LABELS, LabelHull
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 def make_labels(n_labels: int, *, count: int = 300, seed: int = 3) -> list[Floats]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.continuum.normalization import DETECTORS, basis
 from apogee_labels.cannon.flags import ResultFlag
@@ -14,12 +13,11 @@ from apogee_labels.cannon.inference.inference import Inference
 from apogee_labels.cannon.inference.likeness import UNEXPLAINED, likeness
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder
 from apogee_labels.cannon.model import CannonModel
+from apogee_labels.core.arrays import Bools
 from tests.apogee_labels.cannon.universe import Universe, make_universe
 
-Floats = NDArray[np.float64]
 
-
-def flagged(result: Inference, flag: ResultFlag) -> NDArray[np.bool_]:
+def flagged(result: Inference, flag: ResultFlag) -> Bools:
     return (result.flags & int(flag)) != 0
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.objective import NumericalObjective, Objective, PolynomialObjective
 from apogee_labels.cannon.inference.quadratic_forms import QuadraticForms
 from apogee_labels.cannon.monomials import monomials
 
-Floats = NDArray[np.float64]
 KINDS = [PolynomialObjective, NumericalObjective]
 
 

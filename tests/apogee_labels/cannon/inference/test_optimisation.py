@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.inference.objective import Derivatives, PolynomialObjective
 from apogee_labels.cannon.inference.optimisation import minimise, solve_definite
 from apogee_labels.cannon.inference.quadratic_forms import QuadraticForms
+from apogee_labels.core.arrays import Floats, Indices
 
-Floats = NDArray[np.float64]
 WIDE = np.full(3, -100.0), np.full(3, 100.0)
 
 
@@ -62,7 +61,7 @@ class Flat:
     def evaluate(self, x: Floats) -> Derivatives:
         return Derivatives(np.ones(x.shape[:2]), np.zeros(x.shape), np.zeros((*x.shape, x.shape[-1])))
 
-    def take(self, rows: NDArray[np.intp]) -> Flat:
+    def take(self, rows: Indices) -> Flat:
         return self
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import apogee_labels.cannon.inference.quadratic_forms as module
 from apogee_labels.cannon.continuum.normalization import DETECTORS, basis
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder, QuadraticForms, join
 from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 class Spectra:

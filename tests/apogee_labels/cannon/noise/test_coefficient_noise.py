@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from apogee_labels.cannon.inference.quadratic_forms import FormBuilder
@@ -14,9 +13,8 @@ from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.noise.coefficient_noise import LARGEST_SHARE, corrected
 from apogee_labels.cannon.training.scatter import weights
 from apogee_labels.cannon.training_set import TrainingSet
+from apogee_labels.core.arrays import Floats
 from tests.apogee_labels.cannon.universe import Universe, make_universe
-
-Floats = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")

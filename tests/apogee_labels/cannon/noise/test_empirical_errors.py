@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from apogee_labels.cannon.noise.empirical_errors import MARGIN, OUTLIER, beyond_formal
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 UNITS = np.array([20.0, 0.05, 0.02])
 CORRELATED = np.array([[1.0, 0.6, -0.3], [0.6, 1.5, 0.0], [-0.3, 0.0, 0.5]]) * UNITS[:, None] * UNITS

@@ -7,16 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import apogee_labels.cannon.noise.latent as module
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.noise.latent import Residuals, latent_scores, residuals
 from apogee_labels.cannon.training.coefficients import train_pixels
 from apogee_labels.cannon.training.scatter import ScatterRule, weights
+from apogee_labels.core.arrays import Floats
 from tests.apogee_labels.cannon.universe import Universe, Varied
-
-Floats = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")

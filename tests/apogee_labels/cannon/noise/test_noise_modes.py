@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.monomials import monomials
@@ -15,8 +14,7 @@ from apogee_labels.cannon.noise.noise_modes import MODES, SAMPLE, Modes, NoiseMo
 from apogee_labels.cannon.training.coefficients import train_pixels
 from apogee_labels.cannon.training.scatter import ScatterRule, weights
 from apogee_labels.cannon.training_set import TrainingSet
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 class Many:

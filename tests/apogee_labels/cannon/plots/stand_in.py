@@ -5,12 +5,8 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from apogee_labels.cannon.model import CannonModel
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats, Integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +17,7 @@ class HeldOut:
     raw_errors: Floats
     errors: Floats
     reduced_chi_sq: Floats
-    n_freedom: NDArray[np.int64]
+    n_freedom: Integers
     snr: Floats
 
 

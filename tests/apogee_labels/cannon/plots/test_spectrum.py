@@ -6,7 +6,7 @@ import numpy as np
 
 from apogee_labels.apogee.spectra.grid import WAVELENGTH
 from apogee_labels.cannon.continuum.normalization import DETECTORS
-from apogee_labels.cannon.plots.spectrum import broken_line
+from apogee_labels.cannon.plots.spectra import broken_line
 
 
 def test_values_stay_where_they_are_and_detectors_are_apart() -> None:

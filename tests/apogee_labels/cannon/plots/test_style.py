@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from apogee_labels.cannon.plots.style import columns_for, fixed, log_ticks, number, unit
+from apogee_labels.cannon.plots.style import columns_for, fixed, log_ticks, number
 from tests.support.compose import PROJECT_ROOT
 
 
@@ -23,13 +23,6 @@ def test_number_has_three_digits_and_no_power_of_ten(value: float, text: str) ->
 def test_fixed_has_no_negative_zero() -> None:
     assert fixed(-0.0001, 3) == "0.000"
     assert fixed(-1234.5, 1) == "−1,234.5"
-
-
-@pytest.mark.parametrize(
-    ("label", "expected"), [("TEFF", "K"), ("teff", "K"), ("VSINI", "km/s"), ("LOGG", "dex"), ("MG_FE", "dex")]
-)
-def test_units(label: str, expected: str) -> None:
-    assert unit(label) == expected
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import apogee_labels.cannon.training.active_set as module
 from apogee_labels.cannon.training.active_set import Penalty, objective, optimum, pull, rounding, solve_positive
 from apogee_labels.cannon.training.lasso import unbounded
+from apogee_labels.core.arrays import Floats
 from tests.apogee_labels.cannon.normal_problems import make_nearly_singular, make_problem, make_spectra
 
-Floats = NDArray[np.float64]
 INFINITE = np.inf
 
 

@@ -6,15 +6,14 @@ from itertools import product
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 import apogee_labels.cannon.training.bounded as module
-from apogee_labels.cannon.training.bounded import bounded, kkt_residual
+from apogee_labels.cannon.training.bounded import bounded
 from apogee_labels.cannon.training.lasso import lasso
-from tests.apogee_labels.cannon.normal_problems import make_nearly_singular, make_problem, make_spectra
+from apogee_labels.core.arrays import Floats
+from tests.apogee_labels.cannon.normal_problems import kkt_residual, make_nearly_singular, make_problem, make_spectra
 
-Floats = NDArray[np.float64]
 INFINITE = np.inf
 BOUNDS = {
     "around zero": (np.full(5, -0.2), np.full(5, 0.3)),
@@ -69,7 +68,7 @@ def test_optimum_is_the_best_of_all_orthants(bounds: str, strength: float) -> No
     theta = bounded(normal, moment, strength, lower, upper, np.full((6, 5), 7.0))
     expected = [reference(normal[pixel], moment[pixel], strength, lower, upper) for pixel in range(6)]
     np.testing.assert_allclose(theta, expected, atol=1e-9)
-    assert kkt_residual(normal, moment, strength, lower, upper, theta).max() < 1e-9
+    assert kkt_residual(normal, moment, strength, theta, lower, upper).max() < 1e-9
 
 
 @pytest.mark.usefixtures("way")
@@ -81,7 +80,7 @@ def test_conditions_hold_for_spectra(strength: float, n_labels: int) -> None:
     lower, upper = np.full(n_terms, -INFINITE), np.full(n_terms, INFINITE)
     lower[1 : n_labels + 1], upper[1 : n_labels + 1] = -0.05, 0.0
     theta = bounded(normal, moment, strength, lower, upper, np.eye(1, n_terms).repeat(8, axis=0))
-    assert kkt_residual(normal, moment, strength, lower, upper, theta).max() < 1e-8
+    assert kkt_residual(normal, moment, strength, theta, lower, upper).max() < 1e-8
     assert (theta == lower).any()
     assert (theta == upper).any()
     assert ((theta == 0.0) & (upper > 0.0)).any() == (strength > 0.0)
@@ -113,7 +112,7 @@ def test_each_pixel_may_have_its_own_penalty() -> None:
     lower, upper = BOUNDS["around zero"]
     strength = np.array([0.0, 10.0, 1e6])
     theta = bounded(normal, moment, strength, lower, upper, np.zeros((3, 5)))
-    assert kkt_residual(normal, moment, strength, lower, upper, theta).max() < 1e-9
+    assert kkt_residual(normal, moment, strength, theta, lower, upper).max() < 1e-9
     np.testing.assert_array_equal(theta[2, 1:], 0.0)
 
 
@@ -124,7 +123,7 @@ def test_all_fixed(strength: float) -> None:
     value = np.array([1.0, 0.0, -0.5, 0.3, 0.0])
     theta = bounded(normal, moment, strength, value, value, np.ones((4, 5)))
     np.testing.assert_array_equal(theta, np.tile(value, (4, 1)))
-    np.testing.assert_array_equal(kkt_residual(normal, moment, strength, value, value, theta), 0.0)
+    np.testing.assert_array_equal(kkt_residual(normal, moment, strength, theta, value, value), 0.0)
 
 
 @pytest.mark.usefixtures("way")
@@ -134,13 +133,13 @@ def test_nearly_singular_matrices(strength: float, condition: float) -> None:
     normal, moment = make_nearly_singular(10, 8, condition=condition)
     lower, upper = np.full(8, -0.3), np.full(8, 0.4)
     theta = bounded(normal, moment, strength, lower, upper, np.zeros_like(moment))
-    assert kkt_residual(normal, moment, strength, lower, upper, theta).max() < 1e-7
+    assert kkt_residual(normal, moment, strength, theta, lower, upper).max() < 1e-7
 
 
 def test_a_singular_matrix_within_bounds() -> None:
     normal, moment = np.ones((1, 3, 3)), np.full((1, 3), 2.0)
     theta = bounded(normal, moment, 0.0, np.zeros(3), np.ones(3), np.zeros((1, 3)))
-    assert kkt_residual(normal, moment, 0.0, np.zeros(3), np.ones(3), theta)[0] < 1e-9
+    assert kkt_residual(normal, moment, 0.0, theta, np.zeros(3), np.ones(3))[0] < 1e-9
 
 
 @pytest.mark.usefixtures("way")
@@ -153,8 +152,8 @@ def test_the_residual_notices_what_is_no_optimum() -> None:
     normal, moment = make_problem(5, 5)
     lower, upper = BOUNDS["around zero"]
     theta = bounded(normal, moment, 8.0, lower, upper, np.zeros((5, 5)))
-    assert (kkt_residual(normal, moment, 8.0, lower, upper, 0.5 * theta) > 0.1).all()
-    assert (kkt_residual(normal, moment, 8.0, lower, upper, theta + 0.6) == INFINITE).all()
+    assert (kkt_residual(normal, moment, 8.0, 0.5 * theta, lower, upper) > 0.1).all()
+    assert (kkt_residual(normal, moment, 8.0, theta + 0.6, lower, upper) == INFINITE).all()
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from apogee_labels.cannon.training.coefficients import BLOCK, least_stars, train_pixels
-from apogee_labels.cannon.training.lasso import kkt_residual
 from apogee_labels.cannon.training.many_terms import SharedBasis
 from apogee_labels.cannon.training.pixel_block import PixelBlock
 from apogee_labels.cannon.training.scatter import ScatterRule, weights
+from apogee_labels.core.arrays import Floats
 from tests.apogee_labels.cannon.known_stars import Stars
+from tests.apogee_labels.cannon.normal_problems import kkt_residual
 
-Floats = NDArray[np.float64]
 RULES = list(ScatterRule)
 
 

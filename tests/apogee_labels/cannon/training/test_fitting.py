@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.flags import ResultFlag
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.training.fitting import check_regularization, check_scatter
 from apogee_labels.cannon.training_set import TrainingSet
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError, Reason
 from tests.apogee_labels.cannon.universe import NAMES, Universe, Varied
-
-Floats = NDArray[np.float64]
 
 
 def changed(stars: TrainingSet, **changes: Callable[[Floats], Any]) -> TrainingSet:

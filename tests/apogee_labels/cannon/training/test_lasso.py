@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 import apogee_labels.cannon.training.lasso as module
-from apogee_labels.cannon.training.lasso import descend, kkt_residual, lasso
-from tests.apogee_labels.cannon.normal_problems import make_nearly_singular, make_problem, make_spectra
-
-Floats = NDArray[np.float64]
+from apogee_labels.cannon.training.lasso import descend, lasso
+from apogee_labels.core.arrays import Floats
+from tests.apogee_labels.cannon.normal_problems import kkt_residual, make_nearly_singular, make_problem, make_spectra
 
 
 def objective(normal: Floats, moment: Floats, strength: float, theta: Floats) -> float:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import apogee_labels.cannon.training.many_terms as module
 from apogee_labels.cannon.monomials import monomials
 from apogee_labels.cannon.training.coefficients import Coefficients, train_pixels
-from apogee_labels.cannon.training.lasso import kkt_residual
 from apogee_labels.cannon.training.many_terms import SharedBasis
 from apogee_labels.cannon.training.scatter import ScatterRule, weights
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
+from tests.apogee_labels.cannon.normal_problems import kkt_residual
 
 
 class ManyLabels:

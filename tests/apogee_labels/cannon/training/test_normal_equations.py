@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.training.normal_equations import NormalEquations
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 def make(kind: str) -> tuple[NormalEquations, Floats]:

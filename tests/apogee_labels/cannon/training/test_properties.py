@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.continuum.normalization import DETECTORS, normalize_rows
 from apogee_labels.cannon.inference.inference import Inference
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.training_set import TrainingSet
+from apogee_labels.core.arrays import Indices
 from tests.apogee_labels.cannon.universe import NAMES, make_universe
-
-Floats = NDArray[np.float64]
 
 UNIVERSE = make_universe(n_pixels=150, seed=6)
 STARS = UNIVERSE.training_set(np.random.default_rng(1), 130)
@@ -43,7 +41,7 @@ def trained() -> CannonModel:
     return CannonModel.train(STARS)
 
 
-def reordered(stars: TrainingSet, rows: NDArray[np.intp]) -> TrainingSet:
+def reordered(stars: TrainingSet, rows: Indices) -> TrainingSet:
     return replace(stars, flux=stars.flux[rows], ivar=stars.ivar[rows], labels=stars.labels[rows], digest="")
 
 

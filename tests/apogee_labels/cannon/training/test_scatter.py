@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from apogee_labels.cannon.training.scatter import newton_step, weights
-
-Floats = NDArray[np.float64]
+from apogee_labels.core.arrays import Floats
 
 
 def make_pixels(seed: int, *, spread: float) -> tuple[Floats, Floats, Floats]:

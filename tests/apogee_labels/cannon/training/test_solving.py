@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.training.solving import FEW_TERMS, free_terms, inverse, least_squares, placed, undetermined
+from apogee_labels.core.arrays import Floats
 
-Floats = NDArray[np.float64]
 SIZES = [6, FEW_TERMS + 8]
 
 

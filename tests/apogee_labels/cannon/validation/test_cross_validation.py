@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.noise.empirical_errors import beyond_formal
@@ -23,9 +22,8 @@ from apogee_labels.cannon.validation.cross_validation import (
     worth_validating,
 )
 from apogee_labels.cannon.validation.validation import Validation
+from apogee_labels.core.arrays import Bools, Floats
 from tests.apogee_labels.cannon.universe import Universe, Varied, add_label_noise, make_universe
-
-Floats = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,7 @@ def validation_of(model: CannonModel) -> Validation:
     return model.validation
 
 
-def part(stars: TrainingSet, rows: NDArray[np.bool_]) -> TrainingSet:
+def part(stars: TrainingSet, rows: Bools) -> TrainingSet:
     arrays = [array[rows] for array in (stars.flux, stars.ivar, stars.labels)]
     return TrainingSet(stars.wavelength, *arrays, stars.label_names)
 

@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apogee_labels.cannon.monomials import monomials
 from apogee_labels.cannon.training.coefficients import BLOCK, Coefficients, train_pixels
 from apogee_labels.cannon.training.scatter import ScatterRule
 from apogee_labels.cannon.validation.fold_fits import fold_fits, path_fits
 
-Floats = NDArray[np.float64]
 N_STARS, N_PIXELS, N_FOLDS = 150, BLOCK + 6, 4
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import apogee_labels.cannon.validation.regularization_path as module
 from apogee_labels.cannon.model import CannonModel
@@ -16,10 +15,10 @@ from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.validation.cross_validation import FOLDS, deal
 from apogee_labels.cannon.validation.regularization_path import RegularizationPath, choose_regularization
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Floats
 from apogee_labels.core.errors import BadInputError
 from tests.apogee_labels.cannon.universe import make_universe
 
-Floats = NDArray[np.float64]
 STRENGTHS = [0.0, 20.0, 400.0]
 CENSORS = {"FE_H": [(15900.0, 17000.0)]}
 

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import apogee_labels.cannon.validation.resampling as module
 from apogee_labels.cannon.continuum.normalization import detector_pixels
 from apogee_labels.cannon.model import CannonModel
-from apogee_labels.cannon.restrictions import censored_terms, term_bounds
+from apogee_labels.cannon.training.restrictions import censored_terms, term_bounds
 from apogee_labels.cannon.training.trainer import Trainer
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.validation.resampling import Resampled, block_counts, bootstrap, jackknife
+from apogee_labels.core.arrays import Floats
 from tests.apogee_labels.cannon.universe import Universe, make_universe
 
-Floats = NDArray[np.float64]
 LIMITS: dict[str, Any] = {"censors": {"FE_H": [(15900.0, 17000.0)]}, "bounds": {"TEFF": (-0.3, None)}}
 
 

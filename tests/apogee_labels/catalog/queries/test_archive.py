@@ -151,7 +151,7 @@ def _plan(catalog: Catalog, statement: str, parameters: Any) -> str:
 
 def test_what_is_known_of_paths_is_enough_to_see_a_change(catalog: Catalog) -> None:
     catalog.archive.index([archive_file("a"), archive_file("b", state=FileState.WRITING, digest=content("old"))])
-    assert catalog.archive.signatures(["/sas/a.fits", "/sas/b.fits", "/sas/never.fits"]) == {
+    assert catalog.archive.stats(["/sas/a.fits", "/sas/b.fits", "/sas/never.fits"]) == {
         "/sas/a.fits": (archive_file().size, archive_file().mtime_ns, FileState.PRESENT, content("a")),
         "/sas/b.fits": (archive_file().size, archive_file().mtime_ns, FileState.WRITING, content("old")),
     }

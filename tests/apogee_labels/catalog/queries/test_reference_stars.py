@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from apogee_labels.catalog import Catalog
-from apogee_labels.catalog.queries.reference_stars import ReferenceStar
+from apogee_labels.catalog.queries.models import ReferenceStar
 from tests.apogee_labels.catalog.catalog_samples import EPOCH, content, moment, normalization, spectrum
 
 

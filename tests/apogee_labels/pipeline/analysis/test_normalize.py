@@ -177,7 +177,7 @@ def test_the_same_content_under_two_names_is_done_once(
     copy = path.with_name("apStar-dr17-2M00000000+0000000.fits")
     copy.write_bytes(path.read_bytes())
     outcomes = normalize_files(workspace, [path, copy, path], normalization)
-    assert [outcome.get().already_complete for outcome in outcomes] == [False, True, True]
+    assert [outcome.unwrap().already_complete for outcome in outcomes] == [False, True, True]
     assert workspace.catalog.duplicates.counts()[WorkKind.NORMALIZATION] == 0
 
 
@@ -223,7 +223,7 @@ def test_a_file_that_the_catalogue_refuses_does_not_keep_the_others_out(
     outcomes = normalize_files(workspace, paths, normalization)
     assert [outcome.fault is None for outcome in outcomes] == [True, True, False, True]
     monkeypatch.undo()
-    assert [outcome.get().already_complete for outcome in normalize_files(workspace, paths, normalization)] == [
+    assert [outcome.unwrap().already_complete for outcome in normalize_files(workspace, paths, normalization)] == [
         True, True, False, True,
     ]  # fmt: skip
 
@@ -245,7 +245,7 @@ def test_a_crash_loses_no_more_than_what_was_not_recorded(
         normalize_files(workspace, paths, normalization)
     monkeypatch.undo()
     again = normalize_files(workspace, paths, normalization)
-    assert [outcome.get().already_complete for outcome in again] == [True] * 4 + [False] * 2
+    assert [outcome.unwrap().already_complete for outcome in again] == [True] * 4 + [False] * 2
     assert workspace.catalog.duplicates.counts()[WorkKind.NORMALIZATION] == 0, "what was not recorded was not done"
 
 

@@ -149,7 +149,7 @@ def test_labels_of_visits_one_by_one_are_made_where_they_are_normalised(
     workspace: Workspace, survey: SyntheticSurvey, products: list[str], model_id: str
 ) -> None:
     parameters = NormalizationParameters(regions=workspace.settings.continuum_regions, sum_axis=None)
-    trial = replace(parameters, sum_axis=0, order=2)
+    trial = parameters.replace(sum_axis=0, order=2)
     star = survey.path(survey.stars[0])
     visits = normalize_file(workspace, star, parameters).normalization_id
     normalize_file(workspace, star, trial)

@@ -12,7 +12,7 @@ from apogee_labels.apogee.spectra.apstar import read_apstar
 from apogee_labels.apogee.tables.visit_summary import VisitSummaryError
 from apogee_labels.core.settings import Settings
 from apogee_labels.pipeline.ingest.expected import ExpectedFiles, expected_files
-from apogee_labels.pipeline.ingest.registration import look_at, register_file
+from apogee_labels.pipeline.ingest.registration import file_stat, register_file
 from apogee_labels.pipeline.ingest.scan import scan_archive
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.survey import SyntheticStar, SyntheticSurvey
@@ -89,7 +89,7 @@ def test_files_from_elsewhere_and_of_other_releases_are_not_a_night_s(
     for path in places:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        register_file(workspace, path, read_apstar(path), look_at(path))
+        register_file(workspace, path, read_apstar(path), file_stat(path))
     assert len(workspace.catalog.archive.paths_of_night(APO, MJD)) == 3
     assert expected_files(workspace, APO, MJD).files == {}
 

@@ -18,7 +18,7 @@ from apogee_labels.catalog.records import FileState, subject_of_path
 from apogee_labels.core.identity import digest_file
 from apogee_labels.pipeline.ingest import registration
 from apogee_labels.pipeline.ingest import scan as subject
-from apogee_labels.pipeline.ingest.registration import look_at, register_file, register_unreadable
+from apogee_labels.pipeline.ingest.registration import file_stat, register_file, register_unreadable
 from apogee_labels.pipeline.ingest.scan import Scan, scan_archive
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.damage import Damage, damage
@@ -206,7 +206,7 @@ def test_a_note_that_cannot_be_true_is_not_believed(workspace: Workspace, paths:
 
 
 def test_a_file_that_was_read_is_on_record_as_by_a_scan(workspace: Workspace, paths: list[Path]) -> None:
-    register_file(workspace, paths[0], read_apstar(paths[0]), look_at(paths[0]))
+    register_file(workspace, paths[0], read_apstar(paths[0]), file_stat(paths[0]))
     registered = workspace.catalog.archive.indexed()[str(paths[0])]
     spectrum = workspace.catalog.spectra.get(digest_file(paths[0]))
     assert counts(scan_archive(workspace, TELESCOPE)) == (len(paths), len(paths) - 1, 0)
@@ -220,7 +220,7 @@ def test_a_file_outside_the_archive_is_registered_all_the_same(
 ) -> None:
     outside = tmp_path / "mine.fits"
     shutil.copyfile(paths[0], outside)
-    register_file(workspace, outside, read_apstar(outside), look_at(outside))
+    register_file(workspace, outside, read_apstar(outside), file_stat(outside))
     damage(outside, Damage.EMPTY)
     register_unreadable(workspace, outside, digest_file(outside))
     assert workspace.catalog.archive.indexed([str(outside)])[str(outside)].digest == digest_file(outside)
@@ -236,9 +236,9 @@ def test_a_missing_file_is_known_by_its_path(workspace: Workspace, paths: list[P
 def test_what_is_written_while_a_file_is_read_looks_changed_to_the_next_scan(
     workspace: Workspace, paths: list[Path]
 ) -> None:
-    glance, star = look_at(paths[0]), read_apstar(paths[0])
+    stat, star = file_stat(paths[0]), read_apstar(paths[0])
     shutil.copyfile(paths[1], paths[0])  # rewritten in between
-    register_file(workspace, paths[0], star, glance)
+    register_file(workspace, paths[0], star, stat)
     scan_archive(workspace, TELESCOPE)
     assert workspace.catalog.archive.indexed()[str(paths[0])].digest == digest_file(paths[1])
 
@@ -261,7 +261,7 @@ def test_a_scan_that_breaks_off_has_not_read_in_vain(
 
 def test_the_path_comes_before_the_header(workspace: Workspace, paths: list[Path]) -> None:
     star = replace(read_apstar(paths[0]), telescope="SDSS 2.5-m", field="4245")
-    register_file(workspace, paths[0], star, look_at(paths[0]))
+    register_file(workspace, paths[0], star, file_stat(paths[0]))
     spectrum = workspace.catalog.spectra.get(star.digest)
     assert spectrum is not None
     assert (spectrum.telescope, spectrum.field) == (TELESCOPE, paths[0].parent.name)

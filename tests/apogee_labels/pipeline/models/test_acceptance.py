@@ -15,8 +15,8 @@ from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.pipeline.models.acceptance import (
     Answer,
     accept_model,
-    decide,
-    go_back,
+    apply_decision,
+    put_in_force_by_hand,
     question_open,
     record_answer,
     refuse_model,
@@ -24,7 +24,6 @@ from apogee_labels.pipeline.models.acceptance import (
 from apogee_labels.pipeline.models.judgement import Tolerances
 from apogee_labels.pipeline.models.model_report import read_report, validate_model
 from apogee_labels.pipeline.models.train import training_due
-from apogee_labels.pipeline.models.training_attempts import begin_run, find_run
 from apogee_labels.pipeline.workspace import Workspace
 
 PutModel = Callable[[Workspace], str]
@@ -65,7 +64,7 @@ def verdict(workspace: Workspace, identity: str) -> VerdictRecord:
 def test_the_rule_puts_a_good_model_in_force_and_keeps_its_numbers(workspace: Workspace, model_id: str) -> None:
     report = validate_model(workspace, model_id, Tolerances())
     assert question_open(workspace, model_id) == (False, " ".join(report.reasons))
-    made = decide(workspace, model_id, "a run")
+    made = apply_decision(workspace, model_id, "a run")
     assert made is not None
     assert made.id == model_id == in_force(workspace)
     found = verdict(workspace, model_id)
@@ -78,11 +77,9 @@ def test_the_rule_puts_a_good_model_in_force_and_keeps_its_numbers(workspace: Wo
 
 def test_decided_twice_changes_nothing(workspace: Workspace, model_id: str) -> None:
     validate_model(workspace, model_id, Tolerances())
-    begin_run(workspace, model_id)
-    decide(workspace, model_id, "a run")
-    assert find_run(workspace, model_id) is None, "the sensor has no reason to wait"
+    apply_decision(workspace, model_id, "a run")
     first = verdict(workspace, model_id), workspace.catalog.models.history()
-    assert decide(workspace, model_id, "another run") is not None
+    assert apply_decision(workspace, model_id, "another run") is not None
     assert (verdict(workspace, model_id), workspace.catalog.models.history()) == first
 
 
@@ -91,10 +88,10 @@ def test_a_yes_puts_the_model_in_force_and_says_who_and_when(workspace: Workspac
     is_open, reason = question_open(workspace, model_id)
     assert is_open
     assert "the first model may have 0.001 K" in reason
-    assert decide(workspace, model_id, "a run") is None, "without an answer nothing comes into force"
+    assert apply_decision(workspace, model_id, "a run") is None, "without an answer nothing comes into force"
     assert workspace.catalog.models.verdict(model_id) is None
     record_answer(workspace, model_id, YES)
-    assert decide(workspace, model_id, "a run", YES) is not None
+    assert apply_decision(workspace, model_id, "a run", YES) is not None
     found = verdict(workspace, model_id)
     assert (found.outcome, found.decided_by, found.reason) == (
         VerdictOutcome.ACCEPTED, "ada", "approved by ada: looks good",
@@ -117,8 +114,8 @@ def test_a_no_or_silence_is_a_verdict_once_and_for_all(
     record_answer(workspace, model_id, answer)
     found = verdict(workspace, model_id)
     assert (found.outcome, found.decided_by, found.reason) == (VerdictOutcome.REFUSED, by, reason)
-    assert decide(workspace, model_id, "a run", answer) is None
-    assert decide(workspace, model_id, "a later run", YES) is None, "what was refused stays so in a run"
+    assert apply_decision(workspace, model_id, "a run", answer) is None
+    assert apply_decision(workspace, model_id, "a later run", YES) is None, "what was refused stays so in a run"
     assert in_force(workspace) is None
     assert not training_due(workspace, model_id)[0]
     assert question_open(workspace, model_id) == (False, f"the verdict is on record: refused, {reason}")
@@ -128,7 +125,7 @@ def test_killed_between_in_force_and_verdict_the_next_try_ends_it(workspace: Wor
     validate_model(workspace, model_id, STRICT)
     workspace.catalog.models.put_in_force("giants", model_id, "ada")
     assert not question_open(workspace, model_id)[0], "it is in force: nobody is asked"
-    assert decide(workspace, model_id, "a run", YES) is not None
+    assert apply_decision(workspace, model_id, "a run", YES) is not None
     assert verdict(workspace, model_id).decided_by == "ada"
     assert len(workspace.catalog.models.history()) == 1
 
@@ -137,10 +134,10 @@ def test_a_training_that_is_run_again_does_not_undo_what_a_person_chose(workspac
     newer = another(workspace, model_id)
     for identity in (model_id, newer):
         validate_model(workspace, identity, Tolerances())
-        assert decide(workspace, identity, "a run") is not None
-    go_back(workspace, model_id[:12], "the newer one is off for cool stars", "ada")
+        assert apply_decision(workspace, identity, "a run") is not None
+    put_in_force_by_hand(workspace, model_id[:12], "the newer one is off for cool stars", "ada")
     assert in_force(workspace) == model_id
-    assert decide(workspace, newer, "its run, cleared") is None
+    assert apply_decision(workspace, newer, "its run, cleared") is None
     assert not accept_model(workspace, newer, "a script")
     assert in_force(workspace) == model_id
     assert not training_due(workspace, newer)[0]
@@ -151,14 +148,14 @@ def test_a_person_puts_a_refused_model_in_force_and_one_without_a_verdict(worksp
     refused, waiting = another(workspace, model_id, "e"), another(workspace, model_id, "d")
     refuse_model(workspace, refused, "ada", "too few stars")
     for identity in (refused, waiting):
-        record, changed = go_back(workspace, identity, "wanted for a paper", "grace")
+        record, changed = put_in_force_by_hand(workspace, identity, "wanted for a paper", "grace")
         assert (record.id, changed, in_force(workspace)) == (identity, True, identity)
         assert not training_due(workspace, identity)[0], "the sensor leaves it alone"
     assert verdict(workspace, refused).outcome is VerdictOutcome.REFUSED, "what was decided once stays on record"
     assert verdict(workspace, waiting).decided_by == "grace"
     last = workspace.catalog.models.history()[-1]
     assert (last.decided_by, last.reason) == ("grace", "wanted for a paper")
-    assert go_back(workspace, waiting, "again", "grace")[1] is False
+    assert put_in_force_by_hand(workspace, waiting, "again", "grace")[1] is False
     record_answer(workspace, waiting, NO)
     assert in_force(workspace) == waiting, "an answer that comes later does not undo it"
 
@@ -166,14 +163,14 @@ def test_a_person_puts_a_refused_model_in_force_and_one_without_a_verdict(worksp
 def test_going_back_needs_a_model_that_is_there_and_whole(workspace: Workspace, model_id: str) -> None:
     workspace.catalog.models.put_in_force("giants", model_id, "test")
     with pytest.raises(CatalogError, match="expected the identity of a model"):
-        go_back(workspace, "0" * 64, "why", "ada")
+        put_in_force_by_hand(workspace, "0" * 64, "why", "ada")
     damaged, gone = another(workspace, model_id, "e"), another(workspace, model_id, "d")
     content = workspace.model_path(damaged).read_bytes()
     workspace.model_path(damaged).write_bytes(content[: len(content) // 2])
     workspace.model_path(gone).unlink()
     for identity in (damaged, gone):
         with pytest.raises(BadInputError) as fault:
-            go_back(workspace, identity, "why", "ada")
+            put_in_force_by_hand(workspace, identity, "why", "ada")
         assert fault.value.reason is Reason.BAD_MODEL
     assert in_force(workspace) == model_id
 
@@ -182,18 +179,18 @@ def test_two_names_in_one_catalogue_do_not_disturb_each_other(workspace: Workspa
     dwarfs = replace(workspace, settings=workspace.settings.model_copy(update={"model_name": "dwarfs"}))
     other = another(workspace, model_id)
     validate_model(workspace, model_id, Tolerances())
-    decide(workspace, model_id, "a run")
+    apply_decision(workspace, model_id, "a run")
     validate_model(dwarfs, other, Tolerances())
     report = read_report(dwarfs, other)
     assert report is not None
     assert (report.content["name"], report.content["in_force"]) == ("dwarfs", None), "the first of its own name"
-    decide(dwarfs, other, "a run")
+    apply_decision(dwarfs, other, "a run")
     assert [workspace.catalog.models.in_force(name).id for name in ("giants", "dwarfs")] == [model_id, other]  # type: ignore[union-attr]
-    go_back(dwarfs, model_id, "both use it", "ada")
+    put_in_force_by_hand(dwarfs, model_id, "both use it", "ada")
     assert in_force(workspace) == model_id
     assert [each.name for each in workspace.catalog.models.history()] == ["giants", "dwarfs", "dwarfs"]
 
 
 def test_a_model_that_was_not_validated_is_not_decided_on(workspace: Workspace, model_id: str) -> None:
     with pytest.raises(LookupError, match="run its validate task"):
-        decide(workspace, model_id, "a run")
+        apply_decision(workspace, model_id, "a run")

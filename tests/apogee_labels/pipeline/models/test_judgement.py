@@ -165,9 +165,10 @@ def test_after_a_model_that_was_not_validated_the_limits_are_the_first_model_s()
 
 
 def test_tolerances_come_from_a_form_and_are_checked() -> None:
-    assert Tolerances.of({}) == DEFAULT
-    assert Tolerances.of({"rms_percent": "20", "shift_teff": 40}) == Tolerances(rms_percent=20.0, shift_teff=40.0)
+    assert Tolerances() == DEFAULT
+    assert Tolerances(rms_percent="20", shift_teff=40) == Tolerances(rms_percent=20.0, shift_teff=40.0)
     assert judge(with_label("TEFF", rms=57.0), numbers(), None, Tolerances(rms_percent=20.0)).accepted
+    wrong: dict[str, Any]
     for wrong in ({"rms_percent": -1}, {"rms_percent": "nan"}, {"rms": 1}, {"rms_percent": "ten"}):
         with pytest.raises(ValueError, match=r"rms|ten"):
-            Tolerances.of(wrong)
+            Tolerances(**wrong)

@@ -39,9 +39,9 @@ def made(workspace: Workspace, parameters: TrainingParameters) -> CannonModel:
 def test_each_choice_trains_a_model_of_its_own(workspace: Workspace, few_pixels: TrainingSet) -> None:
     middle = float(few_pixels.wavelength[300])
     plain = made(workspace, LINEAR)
-    censored = made(workspace, replace(LINEAR, censors={"FE_H": ((middle, 17000.0),)}))
-    median = made(workspace, replace(LINEAR, scatter_rule="median"))
-    sparse = made(workspace, replace(LINEAR, regularization=1e4))
+    censored = made(workspace, LINEAR.replace(censors={"FE_H": ((middle, 17000.0),)}))
+    median = made(workspace, LINEAR.replace(scatter_rule="median"))
+    sparse = made(workspace, LINEAR.replace(regularization=1e4))
     iron = censored.vectorizer.terms.index("FE_H")
     assert not censored.theta[:300, iron].any()
     assert censored.theta[300:, iron].any()
@@ -61,26 +61,26 @@ def test_a_path_chooses_its_strength_by_stars_held_back(
     workspace: Workspace, few_pixels: TrainingSet, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, train.__name__):
-        chosen = made(workspace, replace(LINEAR, regularization_path=(1e9, 1.0)))
+        chosen = made(workspace, LINEAR.replace(regularization_path=(1e9, 1.0)))
     assert chosen.metadata["regularization"] == 1.0, "1e9 leaves no lines"
     tried = json.loads(str(chosen.metadata["regularization_path"]))
     assert [strength for strength, _ in tried] == [1.0, 1e9]
     assert tried[0][1] < tried[1][1]
     assert "Lambda 1 is chosen, by the residuals of stars held back (1: " in caplog.text
-    given = made(workspace, replace(LINEAR, regularization=1.0))
+    given = made(workspace, LINEAR.replace(regularization=1.0))
     np.testing.assert_array_equal(given.theta, chosen.theta)
     assert given.metadata["identity"] != chosen.metadata["identity"]
 
 
 def test_parameters_that_contradict_each_other_are_no_verdict(workspace: Workspace, few_pixels: TrainingSet) -> None:
-    wrong = replace(LINEAR, regularization=1.0, regularization_path=(1.0, 2.0))
+    wrong = LINEAR.replace(regularization=1.0, regularization_path=(1.0, 2.0))
     with pytest.raises(ValueError, match="expected regularization 0 beside it"):
         made(workspace, wrong)
     assert workspace.catalog.models.verdict(training_identity(workspace.settings.training_set, wrong)) is None
 
 
 def test_a_censor_without_a_pixel_of_this_set_is_a_verdict(workspace: Workspace, few_pixels: TrainingSet) -> None:
-    parameters = replace(LINEAR, censors={"FE_H": ((16900.0, 16950.0),)})
+    parameters = LINEAR.replace(censors={"FE_H": ((16900.0, 16950.0),)})
     for _ in range(2):
         with pytest.raises(BadInputError, match="ranges of FE_H with pixels of the training set"):
             made(workspace, parameters)

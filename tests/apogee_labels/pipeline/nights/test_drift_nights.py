@@ -91,7 +91,7 @@ def publish(workspace: Workspace, identities: ResultIdentities, mjd: int, model_
     due = list_night(workspace, night, identities, model_id)
     regions = workspace.settings.continuum_regions
     made = normalize_files(workspace, due, NormalizationParameters(regions=regions))
-    infer_labels(workspace, [each.get().normalization_id for each in made], model_id, InferenceParameters())
+    infer_labels(workspace, [each.unwrap().normalization_id for each in made], model_id, InferenceParameters())
     return publish_night(workspace, night, identities)
 
 

@@ -39,7 +39,7 @@ def analyse(workspace: Workspace, normalization: NormalizationParameters, identi
     def run(mjd: int, model: str, *, visits: bool = False) -> int:
         of_night = ResultIdentities.nightly(normalization.regions, visits=visits)
         due = list_night(workspace, NightKey("apo25m", mjd, f"of {model[:4]} {visits}"), of_night, model)
-        parameters = replace(normalization, sum_axis=None if visits else 0)
+        parameters = normalization.replace(sum_axis=None if visits else 0)
         items = [normalize_file(workspace, path, parameters).normalization_id for path in due]
         infer_labels(workspace, items, model, InferenceParameters())
         return len(due)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from apogee_labels.cannon.continuum import normalization as continuum
-from apogee_labels.catalog.queries.reference_stars import ReferenceStar
+from apogee_labels.catalog.queries.models import ReferenceStar
 from apogee_labels.catalog.records import utc_now
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import normalize_files
@@ -45,7 +45,7 @@ class Disk:
 @pytest.fixture
 def disk(workspace: Workspace, survey: SyntheticSurvey, normalization: NormalizationParameters) -> Disk:
     paths = [survey.path(star) for star in survey.stars[:5]]
-    made = [outcome.get() for outcome in normalize_files(workspace, paths[:3], normalization)]
+    made = [outcome.unwrap() for outcome in normalize_files(workspace, paths[:3], normalization)]
     current, gone, rewritten = (workspace.normalized_path(each.normalization_id) for each in made)
     paths[1].unlink()
     paths[2].write_bytes(paths[4].read_bytes())

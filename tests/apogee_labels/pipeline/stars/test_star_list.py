@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from apogee_labels.core.settings import Settings
-from apogee_labels.pipeline.stars.star_list import SHOWN, planned_stars
-from apogee_labels.pipeline.stars.star_table import StarListError
+from apogee_labels.pipeline.stars.star_list import SHOWN, StarListError, planned_stars
 from apogee_labels.pipeline.workspace import Workspace
 
 NAME, OTHER, THIRD = "2M16505794-2118004", "2M17000000-2118004", "2M18000000-2118004"

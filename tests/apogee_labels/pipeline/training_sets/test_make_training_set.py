@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apogee_labels.apogee.tables.label_cuts import Cuts
+from apogee_labels.apogee.tables.cuts import Cuts
 from apogee_labels.cannon.io.normalized import read_normalized
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.core.errors import BadInputError, Reason
@@ -25,8 +25,7 @@ from apogee_labels.pipeline.training_sets.training_plan import (
     TrainingSetParameters,
     plan_training_set,
 )
-from apogee_labels.pipeline.training_sets.training_rows import UnfinishedSpectraError
-from apogee_labels.pipeline.training_sets.training_spectra import find_spectra
+from apogee_labels.pipeline.training_sets.training_spectra import UnfinishedSpectraError, find_spectra
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.damage import Damage, damage
 from apogee_labels.simulation.survey import SyntheticSurvey
@@ -38,7 +37,7 @@ NAMES = ("TEFF", "LOGG", "FE_H")
 def test_it_holds_the_stars_normalised_spectra_and_their_labels(
     workspace: Workspace, survey: SyntheticSurvey, table: Path, parameters: TrainingSetParameters
 ) -> None:
-    report = make_training_set(workspace, table, replace(parameters, label_names=("FE_H", "TEFF")))
+    report = make_training_set(workspace, table, parameters.replace(label_names=("FE_H", "TEFF")))
     made = TrainingSet.read(workspace.settings.training_set)
     assert (report.path, report.digest, report.is_new) == (
         workspace.settings.training_set,
@@ -53,8 +52,8 @@ def test_it_holds_the_stars_normalised_spectra_and_their_labels(
     paths = {star.obj: survey.path(star) for star in survey.stars}
     outcomes = normalize_files(workspace, [paths[name] for name in names], parameters.normalization)
     for row, outcome in enumerate(outcomes):
-        assert outcome.get().already_complete
-        spectrum = read_normalized(workspace.normalized_path(outcome.get().normalization_id))
+        assert outcome.unwrap().already_complete
+        spectrum = read_normalized(workspace.normalized_path(outcome.unwrap().normalization_id))
         np.testing.assert_array_equal(made.flux[row], np.where(made.ivar[row] > 0, spectrum.flux[0], 1.0))
         np.testing.assert_array_equal(made.ivar[row][made.ivar[row] > 0], spectrum.ivar[0][made.ivar[row] > 0])
     assert (made.ivar > 0).mean() > 0.7
@@ -115,7 +114,7 @@ def test_where_the_table_has_no_signal_to_noise_ratio_the_file_s_counts(
     found = workspace.catalog.spectra.find(digest_file(survey.path(star)) for star in survey.stars)
     signal = sorted(spectrum.snr for spectrum in found.values())
     limit = (signal[3] + signal[4]) / 2
-    report = make_training_set(workspace, table, replace(parameters, cuts=Cuts(min_snr=limit)))
+    report = make_training_set(workspace, table, parameters.replace(cuts=Cuts(min_snr=limit)))
     assert everything.n_stars == 12
     assert (report.n_stars, report.left_out) == (8, {"low S/N in the file": 4})
 
@@ -124,7 +123,7 @@ def test_pixels_of_too_few_stars_are_closed(
     workspace: Workspace, table: Path, parameters: TrainingSetParameters
 ) -> None:
     seen = (TrainingSet.read(make_training_set(workspace, table, parameters).path).ivar > 0).sum(axis=0)
-    report = make_training_set(workspace, table, replace(parameters, least_share=1.0))
+    report = make_training_set(workspace, table, parameters.replace(least_share=1.0))
     made = TrainingSet.read(report.path)
     assert report.n_closed == ((seen > 0) & (seen < 12)).sum() > 0
     assert set((made.ivar > 0).sum(axis=0)) == {0, 12}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from apogee_labels.apogee.tables.label_cuts import Cuts
+from apogee_labels.apogee.tables.cuts import Cuts
 from apogee_labels.apogee.tables.label_table import LabelTableError
 from apogee_labels.pipeline.training_sets.training_plan import (
     TrainingSetParameters,
@@ -24,7 +24,7 @@ from apogee_labels.simulation.survey import SyntheticSurvey
 def test_a_plan_comes_back_as_it_was_written(
     workspace: Workspace, table: Path, parameters: TrainingSetParameters
 ) -> None:
-    plan = plan_training_set(workspace, table, replace(parameters, cuts=Cuts(max_stars=5)))
+    plan = plan_training_set(workspace, table, parameters.replace(cuts=Cuts(max_stars=5)))
     assert read_plan(workspace, plan.identity) == plan
     assert len(plan.stars) == 5
     assert plan_training_set(workspace, table, parameters).identity != plan.identity
@@ -36,7 +36,7 @@ def test_the_log_has_a_table_of_the_cuts(
     workspace: Workspace, table: Path, parameters: TrainingSetParameters, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        plan_training_set(workspace, table, replace(parameters, cuts=Cuts(ranges={"LOGG": [None, 2.0]}, max_stars=2)))
+        plan_training_set(workspace, table, parameters.replace(cuts=Cuts(ranges={"LOGG": [None, 2.0]}, max_stars=2)))
     kept = sum(labels["LOGG"] <= 2.0 for labels in SyntheticSurvey("x", n_stars=12, nights=2).truth().values())
     assert f"{12 - kept:9d} {kept:9d}  LOGG to 2\n" in caplog.text
     assert f"{kept - 2:9d} {2:9d}  at most 2 stars" in caplog.text
@@ -46,7 +46,7 @@ def test_a_label_that_the_table_does_not_have_is_refused(
     workspace: Workspace, table: Path, parameters: TrainingSetParameters
 ) -> None:
     with pytest.raises(LabelTableError, match="expected the columns ALPHA_M or"):
-        plan_training_set(workspace, table, replace(parameters, label_names=("TEFF", "ALPHA_M")))
+        plan_training_set(workspace, table, parameters.replace(label_names=("TEFF", "ALPHA_M")))
 
 
 def test_a_form_opens_and_writes_nothing_elsewhere(workspace: Workspace, tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_impossible_parameters_are_refused(
     parameters: TrainingSetParameters, wrong: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        replace(parameters, **wrong)
+        parameters.replace(**wrong)
     with pytest.raises(ValueError, match="expected sum_axis 0"):
-        replace(parameters, normalization=replace(parameters.normalization, sum_axis=None))
+        parameters.replace(normalization=parameters.normalization.replace(sum_axis=None))
 
 
 def test_stars_whose_file_is_here_are_chosen_before_others(
@@ -89,7 +89,7 @@ def test_stars_whose_file_is_here_are_chosen_before_others(
 ) -> None:
     for star in survey.stars[3:]:
         survey.path(star).unlink()
-    few = replace(parameters, cuts=Cuts(min_snr=0.0, max_stars=3))
+    few = parameters.replace(cuts=Cuts(min_snr=0.0, max_stars=3))
     here = {star.obj for star in survey.stars[:3]}
     assert {star.obj for star in plan_training_set(workspace, table, few, only_here=True).stars} == here
     everywhere = plan_training_set(workspace, table, few)

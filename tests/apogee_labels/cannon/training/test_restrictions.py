@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from apogee_labels.cannon.model import CannonModel
-from apogee_labels.cannon.restrictions import censored_terms, term_bounds
+from apogee_labels.cannon.monomials import monomials
+from apogee_labels.cannon.training.restrictions import allowed_terms, censored_terms, term_bounds
 from apogee_labels.cannon.training.scatter import ScatterRule, weights
 from apogee_labels.cannon.training_set import TrainingSet
 from apogee_labels.cannon.vectorizer import PolynomialVectorizer
+from apogee_labels.core.arrays import Bools, Floats
 from tests.apogee_labels.cannon.universe import NAMES, Universe
-
-Floats = NDArray[np.float64]
 
 VECTORIZER = PolynomialVectorizer(NAMES, 2, np.zeros(3), np.ones(3))
 RANGES = [(15200.0, 15400.0), (16500.0, 16600.0)]
@@ -27,7 +26,7 @@ def train(training_set: TrainingSet, **arguments: Any) -> CannonModel:
     return CannonModel.train(training_set, validate=False, **arguments)
 
 
-def within(wavelength: Floats) -> NDArray[np.bool_]:
+def within(wavelength: Floats) -> Bools:
     return np.array([any(low <= value < high for low, high in RANGES) for value in wavelength])
 
 
@@ -242,3 +241,12 @@ def test_the_noise_of_coefficients_is_kept_where_all_pixels_have_the_same_terms(
     assert train(training_set).noise is not None
     assert train(training_set, keep_coefficient_noise=False).noise is None
     assert train(training_set, censors={"FE_H": [(15200.0, 15400.0)]}).noise is None
+
+
+def test_a_term_is_allowed_where_all_its_labels_act() -> None:
+    acts = np.array([[True, True, True], [True, False, True], [False, False, False]])
+    allowed = allowed_terms(acts, 2)
+    factors = monomials(3, 2).factors
+    assert allowed[0].all()
+    assert [f for f, kept in zip(factors, allowed[1], strict=True) if kept] == [(), (0,), (2,), (0, 0), (0, 2), (2, 2)]
+    assert np.flatnonzero(allowed[2]).tolist() == [0]

@@ -1,21 +1,38 @@
-"""Whether the parts of a model file are those of a model: shapes that agree, and values that a model can have."""
+"""The parts of a model file, and whether they are those of a model: shapes that agree, values that a model can have."""
 
 from __future__ import annotations
 
 from math import comb
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from apogee_labels.cannon.io.model_file import ModelParts
+from apogee_labels.cannon.noise.coefficient_noise import CoefficientNoise
+from apogee_labels.cannon.validation.validation import Validation
+from apogee_labels.core.arrays import Floats
 
-Floats = NDArray[np.float64]
+Metadata = dict[str, str | int | float | bool]
 
 HIGHEST_ORDER = 10
 _ROUNDING = 1e-8
 """Share of its size by which a matrix may miss being symmetric, or having no negative direction."""
+
+
+class ModelParts(NamedTuple):
+    """What a model file holds."""
+
+    wavelength: Floats
+    theta: Floats
+    s2: Floats
+    training_labels: Floats
+    label_names: tuple[str, ...]
+    order: int
+    offsets: Floats
+    scales: Floats
+    metadata: Metadata
+    loadings: Floats
+    noise: CoefficientNoise | None
+    validation: Validation | None
 
 
 def fault_in(parts: ModelParts) -> str | None:

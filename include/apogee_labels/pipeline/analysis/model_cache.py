@@ -20,7 +20,7 @@ KEPT = 2
 """Models that a process keeps: the one in force, and one that is held against it."""
 
 
-def read_kept(path: Path) -> CannonModel:
+def read_cached(path: Path) -> CannonModel:
     """Read a model's file, unless this process or its parent has.
 
     Raises
@@ -34,12 +34,12 @@ def read_kept(path: Path) -> CannonModel:
     return _read(path, (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
 
 
-def keep_newest(folder: Path) -> None:
+def preload_newest(folder: Path) -> None:
     """Read the newest model of a folder, if one can be read, for the processes that are forked from this one."""
     with suppress(BadInputError, OSError):
         paths = sorted(folder.glob("*.fits"), key=lambda path: path.stat().st_mtime_ns)
         for path in paths[-1:]:
-            read_kept(path)
+            read_cached(path)
 
 
 @lru_cache(maxsize=KEPT)

@@ -1,16 +1,13 @@
-"""The pixels of spectra that a model can use, made safe to compute with, and their signal-to-noise ratio."""
+"""Pixels that are masked or hold what no spectrum has lose their weight; and what is left: signal-to-noise ratio."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Singles = NDArray[np.float32]
-Indices = NDArray[np.intp]
+from apogee_labels.core.arrays import Bools, Floats, Indices, Singles
 
 _STRIDE, _REACH = 16, 30  # of the sample, and how many of it on either side of its median: three standard deviations
 
@@ -20,6 +17,16 @@ HUGE = 1e6
 GREATEST_IVAR = 1e16
 """Inverse variance above which a pixel counts as impossible: an error of 1e-8 of the continuum, which no spectrum has.
 Beside a larger one, sums in double precision lose what the other pixels tell."""
+
+
+def unmasked(flux: ArrayLike, ivar: ArrayLike) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """Return flux and inverse variance as plain arrays; where either is masked the inverse variance is 0."""
+    if not (np.ma.isMaskedArray(flux) or np.ma.isMaskedArray(ivar)):
+        return np.asarray(flux), np.asarray(ivar)
+    fluxes: np.ma.MaskedArray = np.ma.asarray(flux)
+    ivars: np.ma.MaskedArray = np.ma.asarray(ivar)
+    hidden = np.ma.getmaskarray(fluxes) | np.ma.getmaskarray(ivars)
+    return fluxes.data, np.where(hidden, 0.0, ivars.data)
 
 
 class UsablePixels(NamedTuple):
@@ -63,10 +70,10 @@ class PixelSelection:
             stop = start + run.stop - run.start
             fluxes[:, start:stop], ivars[:, start:stop] = flux[:, run], ivar[:, run]
             start = stop
-        return UsablePixels(fluxes, ivars, mend(fluxes, ivars))
+        return UsablePixels(fluxes, ivars, mask_impossible(fluxes, ivars))
 
 
-def mend(flux: Floats, ivar: Floats) -> Bools:
+def mask_impossible(flux: Floats, ivar: Floats) -> Bools:
     """Make what is not usable harmless, in place: flux 1 and inverse variance 0.
 
     Parameters

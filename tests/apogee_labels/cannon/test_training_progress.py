@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from apogee_labels.cannon.model import CannonModel
-from apogee_labels.cannon.passes import Passes
 from apogee_labels.cannon.training_set import TrainingSet
+from apogee_labels.core.progress import PassProgress
 from tests.apogee_labels.cannon.universe import Universe
 
 
@@ -32,7 +32,7 @@ class Listener:
 
 def test_passes_follow_each_other() -> None:
     listener = Listener()
-    passes = Passes(listener, 100, 3)
+    passes = PassProgress(listener, 100, 3)
     for done in (64, 100):
         passes.within(done, 100)
     passes.next()
@@ -42,8 +42,8 @@ def test_passes_follow_each_other() -> None:
     listener.check(300)
 
 
-def test_nobody_listens() -> None:
-    passes = Passes(None, 10, 2)
+def test_without_a_callback_nothing_is_reported() -> None:
+    passes = PassProgress(None, 10, 2)
     passes.within(10, 10)
     passes.next()
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from apogee_labels.pipeline.stars import star_table
-from apogee_labels.pipeline.stars.star_table import Entry, StarListError, read_star_file, read_star_table
+from apogee_labels.pipeline.stars.star_list import Entry, StarListError, read_star_file, read_star_table
 
 NAME, OTHER = "2M16505794-2118004", "2M17000000-2118004"
 
@@ -132,6 +131,6 @@ def test_what_is_no_list_is_told(roots: tuple[Path, Path], monkeypatch: pytest.M
     (roots[0] / "excel.csv").write_bytes("obj\nä\n".encode("utf-16"))
     with pytest.raises(StarListError, match="save it as 'CSV UTF-8'"):
         read_star_file("excel.csv", roots)
-    monkeypatch.setattr(star_table, "LARGEST", 3)
+    monkeypatch.setattr("apogee_labels.pipeline.stars.star_list.LARGEST", 3)
     with pytest.raises(StarListError, match="at most 3 bytes"):
         read_star_file("planned.csv", roots)

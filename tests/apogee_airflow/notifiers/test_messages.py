@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from apogee_airflow.notifiers import notices
-from apogee_airflow.notifiers.notices import Findings, NightRun, Notice, failed_night, late_night
+from apogee_airflow.notifiers import messages
+from apogee_airflow.notifiers.messages import Findings, NightRun, Notice, failed_night, late_night
 from apogee_labels.catalog.records import FileStatus, Listing, NightFile
 
 URL = "http://localhost:8080/dags/apogee_nightly_apo25m/runs/a_run"
@@ -31,7 +31,7 @@ def first_line(notice: Notice) -> str:
 
 
 def test_the_examples_are_true() -> None:
-    assert doctest.testmod(notices) == doctest.TestResults(failed=0, attempted=1)
+    assert doctest.testmod(messages) == doctest.TestResults(failed=0, attempted=1)
 
 
 def test_a_failed_night_in_full() -> None:

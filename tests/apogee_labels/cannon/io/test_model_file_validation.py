@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from apogee_labels.cannon.io.validation_file import read_validation, validation_hdus
+from apogee_labels.cannon.io.model_file import read_validation, validation_hdus
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.cannon.validation.validation import Trial, Validation
 from apogee_labels.core.errors import BadInputError, Reason

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from apogee_labels.cannon.io.model_checks import fault_in
 from apogee_labels.cannon.io.model_file import read_parts
+from apogee_labels.cannon.io.model_parts import fault_in
 from apogee_labels.cannon.model import CannonModel
 from apogee_labels.core.errors import BadInputError, Reason
 from tests.apogee_labels.cannon.edited_files import Edit, change

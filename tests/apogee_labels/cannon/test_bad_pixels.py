@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apogee_labels.cannon.usable_pixels import GREATEST_IVAR, PixelSelection, mend, signal_to_noise
+from apogee_labels.cannon.bad_pixels import GREATEST_IVAR, PixelSelection, mask_impossible, signal_to_noise
 
 
 @pytest.mark.parametrize("masked", [0.0, 0.3, 0.95, 1.0])
@@ -52,7 +52,7 @@ def test_a_flux_that_no_star_has_is_no_number() -> None:
 def test_an_inverse_variance_that_no_spectrum_has_is_impossible() -> None:
     flux, ivar = np.full((3, 4), 0.5), np.ones((3, 4))
     ivar[0, 1], ivar[1, 2] = GREATEST_IVAR, 2.0 * GREATEST_IVAR
-    assert mend(flux, ivar).tolist() == [False, True, False]
+    assert mask_impossible(flux, ivar).tolist() == [False, True, False]
     assert ivar[0].tolist() == [1.0, GREATEST_IVAR, 1.0, 1.0]
     assert ivar[1].tolist() == [1.0, 1.0, 0.0, 1.0]
     assert flux[1].tolist() == [0.5, 0.5, 1.0, 0.5]
@@ -65,7 +65,7 @@ def test_the_greatest_inverse_variance_leaves_the_others_in_sums() -> None:
 
 
 def test_mending_nothing() -> None:
-    assert mend(np.empty((2, 0)), np.empty((2, 0))).tolist() == [False, False]
+    assert mask_impossible(np.empty((2, 0)), np.empty((2, 0))).tolist() == [False, False]
 
 
 def test_infinities_of_both_signs() -> None:
