@@ -16,6 +16,7 @@ COPY include include
 COPY plugins plugins
 COPY tools tools
 COPY dags dags
+COPY config config
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
 
 FROM locked

@@ -141,11 +141,13 @@ def test_it_holds_what_is_read_at_run_time_and_nothing_of_the_tests(wheel: Path)
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     tracked = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "include", "plugins/apogee_airflow", "tools", "dags"],
+        ["git", "ls-files", "-co", "--exclude-standard", "include", "plugins/apogee_airflow", "tools", "dags", "config"],
         cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     expected = {
-        re.sub("^dags/", "apogee_airflow/example_dags/", re.sub("^(include|plugins|tools/local)/", "", path))
+        re.sub("^(include|plugins|tools/local)/", "", path)
+        .replace("dags/", "apogee_airflow/example_dags/")
+        .replace("config/", "apogee_local/config/")
         for path in tracked
     }
     of_wheel = {name for name in names if ".dist-info/" not in name}
@@ -180,6 +182,14 @@ def test_an_airflow_elsewhere_sees_plugin_and_provider(elsewhere: Installed) -> 
     assert plugin["fastapi_apps"]
     providers = json.loads(airflow(elsewhere, "-m", "airflow", "providers", "list", "--output", "json"))
     assert [each["version"] for each in providers if each["package_name"] == "apogee-labels"] == [__version__]
+
+
+def test_a_local_airflow_finds_what_it_starts_with(elsewhere: Installed) -> None:
+    code = "from apogee_local.environment import *; print(DAGS, CONFIG, sep='\\n')"
+    dags, config = map(Path, elsewhere.run("python", "-c", code).splitlines())
+    assert (dags / "apogee_nightly.py").is_file()
+    assert (config / "airflow_local_settings.py").is_file()
+    assert dags.is_relative_to(elsewhere.site_packages)
 
 
 def test_the_example_dags_of_the_wheel_are_read_there(elsewhere: Installed) -> None:

@@ -68,7 +68,7 @@ def test_a_fault_is_one_line_and_a_code(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("APOGEE_LABELS_CATALOG_URL", "nonsense://nowhere/x")
     result = call("catalog", "create")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: no database is known by the name 'nonsense'")
+    assert result.stderr.startswith("Error: no catalogue can be kept by 'nonsense'")
     monkeypatch.delenv("APOGEE_LABELS_CATALOG_URL")
     monkeypatch.setenv("APOGEE_LABELS_DATA_DIR", str(tmp_path))
     assert output_of("catalog", "create") == f"{tmp_path / 'catalog.db'}: up to date\n"

@@ -17,6 +17,13 @@ COMMAND = str(Path(sys.executable).with_name("apogee-labels"))
 """The command of this very Python environment."""
 
 IS_CHECKOUT = (PROJECT_ROOT / "dags").is_dir()
+PACKAGE = Path(__file__).resolve().parent
+DAGS, CONFIG = (
+    (PROJECT_ROOT / "dags", PROJECT_ROOT / "config")
+    if IS_CHECKOUT
+    else (PACKAGE.with_name("apogee_airflow") / "example_dags", PACKAGE / "config")
+)
+"""As they lie in a checkout, or as the wheel has them."""
 DEFAULT_HOME = PROJECT_ROOT / ".airflow" if IS_CHECKOUT else Path.home() / "apogee-labels-airflow"
 OWN = (PREFIX, FORMER_PREFIX, "SAS_")
 """How the variables begin that are a user's own settings."""
@@ -72,9 +79,9 @@ class Installation:
         return {
             "AIRFLOW_HOME": str(self.home),
             # What Airflow looks for in $AIRFLOW_HOME/config: the module that preloads the science stack.
-            "PYTHONPATH": str(PROJECT_ROOT / "config"),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
+            "PYTHONPATH": str(CONFIG),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str((PROJECT_ROOT if IS_CHECKOUT else self.home) / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             # Two tasks a core: more than four gave nothing, and SQLite has one writer.
