@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def obj(
     workspace.catalog.models.put_in_force("giants", model, "test")
     star = next(star for star in survey.stars if len(survey.visits(star, survey.nights[-1])) == 2)
     for axis in (0, None):
-        item = normalize_file(workspace, survey.path(star), replace(normalization, sum_axis=axis))
+        item = normalize_file(workspace, survey.path(star), normalization.replace(sum_axis=axis))
         infer_labels(workspace, [item.normalization_id], model, InferenceParameters())
     return star.obj
 
