@@ -16,7 +16,7 @@ from apogee_airflow.priorities import REANALYSIS_WEIGHT, WEIGHTS, place
 from apogee_local.environment import Installation
 from apogee_local.processes import make_database
 
-PROBE = Path(__file__).resolve().parents[2] / "support" / "scheduler_probe.py"
+PROBE = Path(__file__).resolve().parents[1] / "support" / "scheduler_probe.py"
 SLOTS = 4
 
 

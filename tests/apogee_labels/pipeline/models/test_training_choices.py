@@ -72,11 +72,6 @@ def test_a_path_chooses_its_strength_by_stars_held_back(
     assert given.metadata["identity"] != chosen.metadata["identity"]
 
 
-def test_parameters_that_contradict_each_other_are_none() -> None:
-    with pytest.raises(ValueError, match="expected regularization 0 beside it"):
-        LINEAR.replace(regularization=1.0, regularization_path=(1.0, 2.0))
-
-
 def test_a_censor_without_a_pixel_of_this_set_is_a_verdict(workspace: Workspace, few_pixels: TrainingSet) -> None:
     parameters = LINEAR.replace(censors={"FE_H": ((16900.0, 16950.0),)})
     for _ in range(2):
