@@ -92,8 +92,7 @@ def _process_nights(installation: Installation, processes: AirflowProcesses) -> 
     with AirflowRest(installation.url, USER, installation.password) as rest:
         _wait_for_dags(rest, processes)
         _say(4, "the model, trained by the DAG cannon_training when it sees the training set")
-        rest.unpause("cannon_training")
-        _wait_for_model(processes)
+        _wait_for_model(rest, processes)
         _say(5, "the nights, by a backfill over their dates: a few minutes, or nothing where that was done before")
         for telescope in OBSERVATORIES:
             _backfill(rest, telescope)
@@ -121,12 +120,17 @@ def _wait_for_dags(rest: AirflowRest, processes: AirflowProcesses, timeout: floa
     raise AirflowError(f"the DAGs did not appear in {timeout:.0f} s; see {processes.log_path('dag-processor')}.")
 
 
-def _wait_for_model(processes: AirflowProcesses, timeout: float = 300.0) -> None:
+def _wait_for_model(rest: AirflowRest, processes: AirflowProcesses, timeout: float = 300.0) -> None:
+    """Unpause the DAG of trainings, and wait until a model is in force."""
     from apogee_labels.catalog import Catalog
 
     settings = Settings()
     deadline = time.monotonic() + timeout
     with Catalog.open(settings.catalog_url) as catalog:
+        # Unpaused for the first time the DAG makes a run by itself; later it would wait for its hour or for another file.
+        if rest.runs("cannon_training") and catalog.models.in_force(settings.model_name) is None:
+            rest.trigger("cannon_training")
+        rest.unpause("cannon_training")
         while (model := catalog.models.in_force(settings.model_name)) is None:
             processes.keep_running()
             if time.monotonic() > deadline:
