@@ -6,12 +6,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, TriggerRule, task_group
 
-from apogee_airflow import (
-    ApStarSensor,
-    ListFolderOperator,
-    PinModelOperator,
-    ReportFolderOperator,
-)
+from apogee_airflow import ApStarSensor, ListFolderOperator, PinModelOperator, ReportFolderOperator
 from apogee_airflow.analysis import normalize_and_infer
 from apogee_airflow.params.forms import FolderParameters, form_value, params_form
 from apogee_airflow.retries import RETRIES
@@ -61,11 +56,7 @@ with DAG(
         normalize_and_infer(apstar_paths, model_id, sum_axis="{{ params.sum_axis }}")
 
     report = ReportFolderOperator(
-        task_id="report",
-        model_id=pin.output,
-        parameters=FORM,
-        listed=listing.output,
-        trigger_rule=TriggerRule.ALL_DONE,
+        task_id="report", model_id=pin.output, parameters=FORM, listed=listing.output, trigger_rule=TriggerRule.ALL_DONE
     )
     wait >> pin
     analyse.partial(model_id=pin.output).expand(apstar_paths=listing.output) >> report

@@ -100,10 +100,7 @@ def nightly(telescope: str) -> DAG:
 @task_group(group_id="star", prefix_group_id=False)
 def _analyse(apstar_paths: list[str], model_id: str | None) -> None:
     normalize_and_infer(
-        apstar_paths,
-        model_id,
-        sum_axis="{{ none if params.visits else 0 }}",
-        reprocess="{{ params.reprocess }}",
+        apstar_paths, model_id, sum_axis="{{ none if params.visits else 0 }}", reprocess="{{ params.reprocess }}"
     )
 
 

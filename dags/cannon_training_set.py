@@ -43,9 +43,7 @@ trains on it.
 PARAMS = (
     params_form(TrainingSetForm, defaults={"output": str(SETTINGS.training_set)})
     | params_form(
-        TrainingSetParameters,
-        exclude={"normalization", "cuts"},
-        defaults={"label_names": list(SETTINGS.label_names)},
+        TrainingSetParameters, exclude={"normalization", "cuts"}, defaults={"label_names": list(SETTINGS.label_names)}
     )
     | params_form(Cuts)
 )

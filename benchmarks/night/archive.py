@@ -76,8 +76,5 @@ def _keep(folder: Path, name: str) -> None:
     import sqlite3
     from contextlib import closing
 
-    with (
-        closing(sqlite3.connect(folder / "catalog.db")) as source,
-        closing(sqlite3.connect(folder / name)) as copy,
-    ):
+    with closing(sqlite3.connect(folder / "catalog.db")) as source, closing(sqlite3.connect(folder / name)) as copy:
         source.backup(copy)

@@ -10,11 +10,7 @@ from apogee_labels.core.settings import Settings
 
 
 def normalize_and_infer(
-    apstar_paths: Templated,
-    model_id: Templated,
-    *,
-    sum_axis: Templated,
-    reprocess: Templated = False,
+    apstar_paths: Templated, model_id: Templated, *, sum_axis: Templated, reprocess: Templated = False
 ) -> None:
     """Wire the two tasks of a file, ``normalize`` and ``infer``, for use inside a mapped task group.
 

@@ -20,12 +20,7 @@ from tests.support.dag_runs import run_dag, states
 from tests.support.postgres import postgres_database
 
 TELESCOPE = "apo25m"
-pytestmark = [
-    pytest.mark.airflow,
-    pytest.mark.postgres,
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("default"),
-]
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture

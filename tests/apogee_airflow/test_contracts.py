@@ -38,11 +38,7 @@ FIRST_ARGUMENTS: dict[str, dict[str, Any]] = {
     "ReportFolderOperator": {"model_id": "m", "parameters": {}, "listed": []},
     "ReportStarsOperator": {"stars": [], "model_id": "m"},
     "RetainProductsOperator": {},
-    "SelectTrainingStarsOperator": {
-        "label_table": "allStar.fits",
-        "label_names": "TEFF",
-        "cuts": {},
-    },
+    "SelectTrainingStarsOperator": {"label_table": "allStar.fits", "label_names": "TEFF", "cuts": {}},
     "TrainCannonOperator": {"training_set_path": "t.pkl", "label_names": "TEFF"},
     "TrainingSetSensor": {"training_set_path": "t.pkl", "label_names": "TEFF"},
     "ValidateModelOperator": {"model_id": "m"},
@@ -124,13 +120,7 @@ def test_public_names_and_their_parameters_are_documented(name: str) -> None:
         ("ContinuumNormalizeOperator", {"length": 1400, "order": 3, "sum_axis": None}),
         (
             "TrainCannonOperator",
-            {
-                "order": 2,
-                "regularization": 0,
-                "regularization_path": (),
-                "censors": {},
-                "scatter_rule": "restricted",
-            },
+            {"order": 2, "regularization": 0, "regularization_path": (), "censors": {}, "scatter_rule": "restricted"},
         ),
         ("InferLabelsOperator", {"n_initialisations": 10, "use_derivatives": True}),
         ("RetainProductsOperator", {"delete": False, "policy": None}),

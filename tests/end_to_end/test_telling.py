@@ -15,13 +15,7 @@ from apogee_labels.apogee.archive.nights import OBSERVATORIES
 from apogee_labels.simulation.damage import Damage, damage
 from apogee_labels.simulation.survey import SyntheticSurvey
 from apogee_local.environment import Installation
-from apogee_local.processes import (
-    AirflowProcesses,
-    airflow_processes,
-    make_database,
-    run_airflow,
-    wait_until_healthy,
-)
+from apogee_local.processes import AirflowProcesses, airflow_processes, make_database, run_airflow, wait_until_healthy
 from apogee_local.rest import AirflowRest
 from tests.end_to_end.conftest import free_port
 from tests.support.mail_server import NIGHT_WATCH, MailServer, mail_server

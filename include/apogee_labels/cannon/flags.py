@@ -12,10 +12,7 @@ class ResultFlag(Bitmask):
     Bits 16 to 23: the spectrum itself.  The bits between are free.
     """
 
-    NO_INFORMATION = (
-        1 << 0,
-        "The spectrum has no more informative pixels than the fit has unknowns: labels are NaN.",
-    )
+    NO_INFORMATION = (1 << 0, "The spectrum has no more informative pixels than the fit has unknowns: labels are NaN.")
     NOT_CONVERGED = 1 << 1, "No start of the fit reached a minimum: the labels are where it stopped."
     SINGULAR = 1 << 2, "The spectrum does not determine all labels: their covariance is NaN."
     AT_BOUND = 1 << 3, "A label is at the edge of the range in which it was sought: it is not a measurement."

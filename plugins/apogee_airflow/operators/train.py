@@ -42,13 +42,7 @@ class TrainCannonOperator(BaseOperator):
     template_fields: Sequence[str] = ("training_set_path", *TRAINING_FIELDS)
     ui_color = "#fdebd0"
 
-    def __init__(
-        self,
-        *,
-        training_set_path: Templated,
-        label_names: Templated,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, training_set_path: Templated, label_names: Templated, **kwargs: Any) -> None:
         fields = take_training_fields(kwargs) | {"label_names": label_names}
         super().__init__(**kwargs)
         self.training_set_path = training_set_path

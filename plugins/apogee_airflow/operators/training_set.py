@@ -46,14 +46,7 @@ class SelectTrainingStarsOperator(BaseOperator):
         Identity of the plan, which is kept below the data folder.  The log has a table of what each cut took out.
     """
 
-    template_fields: Sequence[str] = (
-        "label_table",
-        "label_names",
-        "cuts",
-        "telescope",
-        "least_share",
-        "use_remote",
-    )
+    template_fields: Sequence[str] = ("label_table", "label_names", "cuts", "telescope", "least_share", "use_remote")
     ui_color = "#fdebd0"
 
     def __init__(

@@ -208,9 +208,7 @@ class SummaryParameters(Parameters):
     """Which model the table of all stars is of."""
 
     model: str | None = Field(
-        None,
-        title="Model",
-        description="Its identity, or the first 12 characters of it; empty: the model in force.",
+        None, title="Model", description="Its identity, or the first 12 characters of it; empty: the model in force."
     )
     visits: bool = Field(
         True, title="Visits as well", description="A second table with a row a visit, if there are results of visits.",

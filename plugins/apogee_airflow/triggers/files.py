@@ -38,11 +38,7 @@ class FilesSettledTrigger(BaseTrigger):
     """
 
     def __init__(
-        self,
-        paths: Sequence[str],
-        deadline: str | None = None,
-        settle_time: float = 10.0,
-        poll_interval: float = 5.0,
+        self, paths: Sequence[str], deadline: str | None = None, settle_time: float = 10.0, poll_interval: float = 5.0
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.paths = list(paths)

@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
-from apogee_airflow import (
-    AcceptModelOperator,
-    ApproveModelOperator,
-    PutModelInForceOperator,
-    ValidateModelOperator,
-)
+from apogee_airflow import AcceptModelOperator, ApproveModelOperator, PutModelInForceOperator, ValidateModelOperator
 from apogee_airflow.assets import MODEL_IN_FORCE
 from apogee_airflow.links import ModelReportLink
 from apogee_airflow.params.forms import acceptance_form

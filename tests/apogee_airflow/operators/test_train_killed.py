@@ -54,8 +54,7 @@ def kill_in_the_middle(workspace: Workspace, place: str, how: signal.Signals) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("place", "how"),
-    [("writing", signal.SIGTERM), ("training", signal.SIGKILL), ("writing", signal.SIGKILL)],
+    ("place", "how"), [("writing", signal.SIGTERM), ("training", signal.SIGKILL), ("writing", signal.SIGKILL)]
 )
 def test_a_killed_training_leaves_nothing_that_could_be_taken_for_a_model(
     workspace: Workspace, place: str, how: signal.Signals

@@ -98,11 +98,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("LABELNAMES", "did you mean APOGEE_LABELS_LABEL_NAMES"),
-        ("QQQ", "known are APRED, "),
-    ],
+    ("name", "hint"), [("LABELNAMES", "did you mean APOGEE_LABELS_LABEL_NAMES"), ("QQQ", "known are APRED, ")]
 )
 def test_a_misspelt_name_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch, name: str, hint: str) -> None:
     monkeypatch.setenv(PREFIX + name, "x")

@@ -126,9 +126,7 @@ def test_identities_of_before_are_those_of_today() -> None:
     visits = NormalizationParameters(regions=SHIPPED_REGIONS, length=900, order=5, sum_axis=None)
     plain = TrainingParameters(label_names=("TEFF", "LOGG", "FE_H"))
     chosen = plain.replace(
-        regularization_path=(100, 10.0, 0),
-        censors={"FE_H": ((16000, 16100), (15200, 15300.5))},
-        scatter_rule="median",
+        regularization_path=(100, 10.0, 0), censors={"FE_H": ((16000, 16100), (15200, 15300.5))}, scatter_rule="median"
     )
     few = InferenceParameters(n_initialisations=3, use_derivatives=False)
     training_set = TrainingSetParameters(label_names=("TEFF",), normalization=STACK)

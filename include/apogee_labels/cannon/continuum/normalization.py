@@ -102,11 +102,7 @@ def continuum_parameters(
 
 
 def normalize(
-    star: ApStar,
-    regions: Floats | str | Path,
-    length: float = 1400.0,
-    order: int = 3,
-    sum_axis: int | None = 0,
+    star: ApStar, regions: Floats | str | Path, length: float = 1400.0, order: int = 3, sum_axis: int | None = 0
 ) -> Normalized:
     """Normalise the visits of a star, each on its own, and stack them unless told otherwise.
 

@@ -8,16 +8,7 @@ import numpy as np
 
 from apogee_labels.cannon.noise.repeatability import Repeats, SnrBins, SnrScatter, median, rms, scatter_by_snr
 from apogee_labels.cannon.plots.held_out import some, validation_of
-from apogee_labels.cannon.plots.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    VERMILLION,
-    columns_for,
-    log_ticks,
-    panels,
-    place,
-)
+from apogee_labels.cannon.plots.style import BLACK, BLUE, GREEN, VERMILLION, columns_for, log_ticks, panels, place
 from apogee_labels.core.arrays import Floats, Indices
 from apogee_labels.core.labels import with_unit
 

@@ -174,13 +174,7 @@ class Nights(Subject):
             return [(found.mjd, found.summary or {}) for found in connection.execute(query)]
 
     def outcome(
-        self,
-        telescope: str,
-        mjd: int,
-        run_id: str,
-        *,
-        expected: ExpectedOf,
-        reader_version: str,
+        self, telescope: str, mjd: int, run_id: str, *, expected: ExpectedOf, reader_version: str
     ) -> NightOutcome:
         """Return what became of each file that a run listed, decided from the catalogue alone.
 

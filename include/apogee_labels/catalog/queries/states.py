@@ -1,7 +1,6 @@
 """What is known of a content, in SQL: what became of every file of some nights, and which spectra lack a result.
 
-Whether a product was made is asked by the parameters written beside it, which are what its identity is made of: no digest is
-computed for a file that has its products, and a thousand nights are one statement.
+Products are found by the parameters written beside them, not by digests: a thousand nights are one statement.
 """
 
 from __future__ import annotations
@@ -52,8 +51,6 @@ from apogee_labels.core.errors import Reason
 
 SQLITE_CACHE = 256 * 1024
 """KiB of pages that SQLite may keep while it looks up a million files, instead of its own 2 MiB."""
-
-
 MAY_BE_REJECTED = (FileStatus.FAILED, FileStatus.UNDER_WAY, FileStatus.WAITING)
 """What can still become REJECTED, by a rejection that is not of the content (:meth:`States._rejected_by_path`)."""
 

@@ -115,8 +115,7 @@ def _identity(path: str | Path, parameters: TrainingParameters) -> str:
         return training_identity(path, parameters)
     except (FileNotFoundError, IsADirectoryError) as fault:
         raise BadInputError(
-            Reason.MISSING,
-            f"no training set at {path}: set APOGEE_LABELS_TRAINING_SET, or put the file there.",
+            Reason.MISSING, f"no training set at {path}: set APOGEE_LABELS_TRAINING_SET, or put the file there."
         ) from fault
 
 

@@ -88,10 +88,7 @@ def test_the_time_zone_of_a_moment_does_not_matter() -> None:
 
 
 def test_intervals_are_in_utc_and_join() -> None:
-    assert APO.interval(59280) == (
-        datetime(2021, 3, 6, 16, 48, tzinfo=UTC),
-        datetime(2021, 3, 7, 16, 48, tzinfo=UTC),
-    )
+    assert APO.interval(59280) == (datetime(2021, 3, 6, 16, 48, tzinfo=UTC), datetime(2021, 3, 7, 16, 48, tzinfo=UTC))
     assert APO.interval(59280)[1] == APO.interval(59281)[0]
 
 

@@ -149,8 +149,7 @@ def test_stacking_is_the_weighted_mean_of_the_visits_alone(star: ApStar) -> None
 def flagged(star: ApStar, **flags: StarFlag) -> ApStar:
     """The star with these flags of its visits: v1, v2, ..."""
     return replace(
-        star,
-        visits=tuple(replace(visit, starflag=flags.get(f"v{visit.number}", StarFlag(0))) for visit in star.visits),
+        star, visits=tuple(replace(visit, starflag=flags.get(f"v{visit.number}", StarFlag(0))) for visit in star.visits)
     )
 
 

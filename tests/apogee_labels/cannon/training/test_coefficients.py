@@ -128,8 +128,7 @@ def test_pixels_of_few_stars_are_not_trained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_stars", "least"),
-    [(400, 40), (290, 30), (60, 30), (40, 30), (32, 24), (30, 22), (29, 11), (11, 11)],
+    ("n_stars", "least"), [(400, 40), (290, 30), (60, 30), (40, 30), (32, 24), (30, 22), (29, 11), (11, 11)]
 )
 def test_stars_that_a_pixel_must_have(n_stars: int, least: int) -> None:
     assert least_stars(n_stars, 10) == least

@@ -11,13 +11,7 @@ from sqlalchemy.pool import QueuePool
 
 from apogee_labels.catalog import Catalog, CatalogError
 from apogee_labels.catalog.db import database, schema
-from apogee_labels.catalog.db.database import (
-    Database,
-    insert_each_once,
-    insert_once,
-    parse_url,
-    upsert,
-)
+from apogee_labels.catalog.db.database import Database, insert_each_once, insert_once, parse_url, upsert
 from apogee_labels.catalog.db.rows import row_of
 from apogee_labels.catalog.records import ArchiveFile
 from tests.apogee_labels.catalog.catalog_samples import archive_file, content, normalization

@@ -57,8 +57,7 @@ def test_an_equal_model_is_accepted_and_says_what_was_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rms", "accepted"),
-    [(20.0, True), (53.5, True), (54.1, False), (150.0, False), (math.nan, False)],
+    ("rms", "accepted"), [(20.0, True), (53.5, True), (54.1, False), (150.0, False), (math.nan, False)]
 )
 def test_the_rms_may_grow_by_a_tenth_and_by_what_nobody_sees(rms: float, accepted: bool) -> None:
     """40 K, and 10 % of it, and 10 K: chance is less, 2.8 K for two sets of 800 stars."""

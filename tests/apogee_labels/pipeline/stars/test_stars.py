@@ -10,11 +10,7 @@ import pytest
 from apogee_labels.core.errors import BadInputError, Reason
 from apogee_labels.pipeline.analysis.infer import infer_labels
 from apogee_labels.pipeline.analysis.normalize import normalize_file
-from apogee_labels.pipeline.identities import (
-    InferenceParameters,
-    NormalizationParameters,
-    ResultIdentities,
-)
+from apogee_labels.pipeline.identities import InferenceParameters, NormalizationParameters, ResultIdentities
 from apogee_labels.pipeline.ingest.fetch import find_or_fetch
 from apogee_labels.pipeline.stars.stars import StarOutcome, star_outcomes
 from apogee_labels.pipeline.workspace import Workspace

@@ -21,10 +21,7 @@ from apogee_labels.core.identity import digest_file
 from apogee_labels.pipeline.analysis.normalize import normalize_files
 from apogee_labels.pipeline.ingest.scan import scan_archive
 from apogee_labels.pipeline.training_sets.make_training_set import make_training_set, write_training_set
-from apogee_labels.pipeline.training_sets.training_plan import (
-    TrainingSetParameters,
-    plan_training_set,
-)
+from apogee_labels.pipeline.training_sets.training_plan import TrainingSetParameters, plan_training_set
 from apogee_labels.pipeline.training_sets.training_spectra import UnfinishedSpectraError, find_spectra
 from apogee_labels.pipeline.workspace import Workspace
 from apogee_labels.simulation.damage import Damage, damage
@@ -39,11 +36,7 @@ def test_it_holds_the_stars_normalised_spectra_and_their_labels(
 ) -> None:
     report = make_training_set(workspace, table, parameters.replace(label_names=("FE_H", "TEFF")))
     made = TrainingSet.read(workspace.settings.training_set)
-    assert (report.path, report.digest, report.is_new) == (
-        workspace.settings.training_set,
-        made.digest,
-        True,
-    )
+    assert (report.path, report.digest, report.is_new) == (workspace.settings.training_set, made.digest, True)
     assert made.label_names == ("FE_H", "TEFF")
     names = json.loads(str(made.provenance["stars"]))
     truth = survey.truth()
@@ -92,10 +85,7 @@ def test_the_same_input_gives_the_same_file_and_leaves_it_alone(
 
 
 def test_stars_without_a_good_file_are_left_out_and_counted(
-    workspace: Workspace,
-    survey: SyntheticSurvey,
-    table: Path,
-    parameters: TrainingSetParameters,
+    workspace: Workspace, survey: SyntheticSurvey, table: Path, parameters: TrainingSetParameters
 ) -> None:
     gone, broken = survey.stars[1], survey.stars[4]
     survey.path(gone).unlink()

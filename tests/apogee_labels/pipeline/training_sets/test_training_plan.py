@@ -70,10 +70,7 @@ def test_a_form_opens_and_writes_nothing_elsewhere(workspace: Workspace, tmp_pat
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [
-        ({"label_names": ("TEFF", "TEFF")}, "all different"),
-        ({"least_share": 1.5}, "least_share: expected 0 to 1"),
-    ],
+    [({"label_names": ("TEFF", "TEFF")}, "all different"), ({"least_share": 1.5}, "least_share: expected 0 to 1")],
 )
 def test_impossible_parameters_are_refused(
     parameters: TrainingSetParameters, wrong: dict[str, object], message: str
