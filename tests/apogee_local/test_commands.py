@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,3 +63,13 @@ def test_a_command_is_for_the_local_installation(monkeypatch: pytest.MonkeyPatch
     assert line.startswith(f"{COMMAND} local airflow backfill create ")
     assert call("local", *folders, "nights", "show", "soon").exit_code == 1
     assert call("local", *folders, "nights", "nothing").exit_code == 2
+
+
+def test_signals_do_afterwards_what_they_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is forked later would not end by SIGTERM."""
+    seen = []
+    monkeypatch.setattr("apogee_local.run.run", lambda *_, **__: seen.append(signal.getsignal(signal.SIGTERM)) or True)
+    before = signal.getsignal(signal.SIGTERM)
+    assert call("serve", "--home", tmp_path / "home", "--data", tmp_path / "data").exit_code == 0
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert seen != [before]

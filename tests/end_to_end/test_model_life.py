@@ -9,10 +9,11 @@ from types import ModuleType
 
 import pytest
 
+from apogee_labels.core.settings import PROJECT_ROOT
 from apogee_local.environment import USER, Installation
 from apogee_local.processes import airflow_processes, make_database, wait_until_healthy
 from apogee_local.rest import AirflowRest
-from tests.end_to_end.conftest import ROOT, free_port
+from tests.end_to_end.conftest import free_port
 from tests.support.airflow_month import QUICK, Nightly
 from tests.support.model_life import LACKING, MJD, REANALYSIS, TRAINING, Life
 from tests.support.observatory import APRED, RELEASE, Observatory, choose_plates
@@ -35,7 +36,7 @@ def lived(make_nights: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
     environment = installation.environment(release=RELEASE, apred=APRED)
     environment |= {
         **QUICK,
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "tests" / "support" / "life_dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "tests" / "support" / "life_dags"),
         # A file is watched from the next parse on after its DAG was unpaused.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
     }

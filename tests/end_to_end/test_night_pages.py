@@ -67,6 +67,6 @@ def test_a_viewer_comes_from_a_night_to_a_star_its_result_and_the_report_on_its_
 
 def test_the_menu_has_the_nights_and_the_models(rest: AirflowRest) -> None:
     plugins = {plugin["name"]: plugin for plugin in rest.get("plugins")["plugins"]}
-    views = [(view["name"], view["category"]) for view in plugins["apogee_airflow"]["external_views"]]
+    views = [(view["name"], view["category"]) for view in plugins["apogee_labels"]["external_views"]]
     assert views == [("Nights", "browse"), ("Models", "browse")]
     assert rest.get("plugins/importErrors")["import_errors"] == []

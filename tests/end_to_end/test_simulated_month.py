@@ -12,7 +12,7 @@ import pytest
 
 from apogee_labels.apogee.archive.nights import OBSERVATORIES
 from apogee_labels.catalog import Catalog
-from apogee_labels.core.settings import Settings
+from apogee_labels.core.settings import PROJECT_ROOT, Settings
 from apogee_labels.pipeline.identities import TrainingParameters
 from apogee_labels.pipeline.models.acceptance import accept_model
 from apogee_labels.pipeline.models.train import train_model
@@ -20,7 +20,7 @@ from apogee_labels.pipeline.workspace import Workspace
 from apogee_local.environment import USER, Installation
 from apogee_local.processes import airflow_processes, make_database, wait_until_healthy
 from apogee_local.rest import AirflowRest
-from tests.end_to_end.conftest import ROOT, free_port
+from tests.end_to_end.conftest import free_port
 from tests.support import month_audit
 from tests.support.airflow_month import DAGS, QUICK, Nightly
 from tests.support.month import APO, FIRST, LCO, NIGHTS, SOUTHERN, Month, observatory_of, recent_nights
@@ -44,7 +44,7 @@ def lived(make_nights: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
     environment = installation.environment(
         release=RELEASE, apred=APRED, start_date=OBSERVATORIES[APO].local_date(recent[0]).isoformat()
     )
-    environment |= {**QUICK, "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "tests" / "support" / "small_dags")}
+    environment |= {**QUICK, "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "tests" / "support" / "small_dags")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SAS_BASE_DIR", str(installation.data_dir / "sas"))  # make_nights.py sets it as well
         model = put_model(installation.data_dir, make_nights)

@@ -38,8 +38,8 @@ def known(realistic: Path, tmp_path_factory: pytest.TempPathFactory) -> Training
 
 @pytest.fixture(scope="module")
 def new(realistic: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
-    """300 stars that no model has seen."""
-    return make_set(realistic, tmp_path_factory.mktemp("realistic") / "new.pkl", stars=300, seed=2)
+    """900 stars that no model has seen: an rms has a standard error of 3 %."""
+    return make_set(realistic, tmp_path_factory.mktemp("realistic") / "new.pkl", stars=900, seed=2)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,7 +16,7 @@ from apogee_labels.core.settings import DEFAULT_DATA_DIR
 from apogee_local.environment import COMMAND, DEFAULT_HOME, Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FOLDER = click.Path(path_type=Path, resolve_path=True)
 
@@ -84,16 +85,26 @@ def _run(installation: Installation, **options: Any) -> None:
 
     from apogee_local.run import run
 
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
     try:
-        all_well = run(installation, **options)
+        with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
+            all_well = run(installation, **options)
     except KeyboardInterrupt:
         click.echo("\nStopped; no process is left behind.")
         return
     except httpx.HTTPError as error:
         raise click.ClickException(str(error)) from error
     click.get_current_context().exit(0 if all_well else 1)
+
+
+@contextmanager
+def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
+    """Let signals end the block as Ctrl-C does; afterwards, and in processes that are forked then, they do what they did."""
+    before = {number: signal.signal(number, _interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(*_: object) -> NoReturn:
